@@ -1,0 +1,51 @@
+# Every target works in .venv and makes it when it is missing or older than pyproject.toml.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+STATES ?= 10000
+
+.PHONY: check format test test-wheel bench docs crash demo
+
+check: $(READY)  ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## rewrite the tree as `check` wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(READY)  ## the suite on the tree
+	$(BIN)/python -m pytest -q
+
+# The copy has no vault_core: a test that passes can only have imported the wheel.
+test-wheel: $(READY)  ## the suite on the built wheel, in a fresh environment
+	set -e; \
+	work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	$(BIN)/python -m build --wheel --outdir "$$work" . >"$$work/build.log" || { cat "$$work/build.log"; exit 1; }; \
+	$(PYTHON) -m venv "$$work/venv"; \
+	"$$work/venv/bin/pip" install -q "$$(echo "$$work"/*.whl)[test]"; \
+	mkdir "$$work/tree"; \
+	tar -cf - --exclude=./.git --exclude=./.venv --exclude=./vault_core . | tar -xf - -C "$$work/tree"; \
+	cd "$$work/tree"; \
+	"$$work/venv/bin/python" -I -m pytest -q --import-mode=importlib
+
+bench: $(READY)  ## speed, beside what else is installed
+	$(BIN)/python -m benchmarks
+
+docs: $(READY)  ## the pages and pictures that are made from code
+	$(BIN)/python docs/house.py
+	$(BIN)/python docs/cli.py
+
+crash: $(READY)  ## simulated power cuts: make crash STATES=1000000
+	STRONGROOM_CRASH_STATES=$(STATES) $(BIN)/python -m pytest -q tests/crash -o faulthandler_timeout=0
+
+demo: $(READY)  ## the README's first command, on the tree
+	$(BIN)/strongroom demo
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e '.[dev]'
+	touch $@
