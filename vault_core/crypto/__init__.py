@@ -1,0 +1,57 @@
+"""Sealing, deriving and wrapping: bytes in, bytes out. The only room that imports `cryptography` and `argon2`."""
+
+from vault_core.crypto.context import (
+    ENTRY_OPS,
+    KEYRING,
+    MANIFEST,
+    NO_BOX,
+    PART,
+    RECORD,
+    SLOT,
+    Place,
+)
+from vault_core.crypto.derive import (
+    KdfParameters,
+    argon2id,
+    derive_key,
+    kek_from_secret,
+    mac,
+    same,
+)
+from vault_core.crypto.key import KEY_BYTES, Key, wipe
+from vault_core.crypto.seal import (
+    OVERHEAD,
+    padme,
+    seal,
+    seal_buffer,
+    seal_key,
+    unseal,
+    unseal_into,
+)
+
+__all__ = [
+    "ENTRY_OPS",
+    "KEYRING",
+    "MANIFEST",
+    "NO_BOX",
+    "OVERHEAD",
+    "PART",
+    "RECORD",
+    "SLOT",
+    "KdfParameters",
+    "KEY_BYTES",
+    "Key",
+    "Place",
+    "argon2id",
+    "derive_key",
+    "kek_from_secret",
+    "mac",
+    "padme",
+    "same",
+    "seal",
+    "seal_buffer",
+    "seal_key",
+    "unseal",
+    "unseal_into",
+    "wipe",
+]

@@ -1,0 +1,194 @@
+"""The header: a vault's self-describing JSON, authenticated as the stored bytes.
+
+Rules (docs/format.md §3):
+- Canonical JSON, and a MAC over exactly the bytes in the store; nothing is re-serialised to be checked.
+- The unkeyed checksum tells damage from a wrong secret. It protects nothing: whoever changes the header can redo it.
+- One suite for one format. A newer format is refused, never guessed at.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple
+
+from vault_core.crypto import KEYRING, Key, Place, derive_key, mac, same, seal_buffer, unseal_into, wipe
+from vault_core.crypto.derive import HEADER_LABEL, KEYRING_LABEL
+from vault_core.errors import FormatTooNewError, InvalidInputError, VaultTamperedError, WrongPassphraseError
+from vault_core.keys.keyring import Keyring
+from vault_core.keys.providers import KeyProvider
+from vault_core.keys.slots import WRONG, Slot, exact, from_base64, from_hex
+from vault_core.memory.canonical import canonical_json
+
+FORMAT = 1
+SUITE = "cobblestone-256+argon2id+hkdf-sha512"
+MAX_HEADER = 65_536  # bounds what a stranger can make us parse
+MAX_SLOTS = 16
+MAX_PASSPHRASES = 4  # bounds how often Argon2id is paid
+_DAMAGED = "the header is damaged"
+
+
+class StoredHeader(NamedTuple):
+    """The two byte strings a store keeps."""
+
+    body: bytes
+    mac: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """What the log says of this header: SHA-256 of its body."""
+        return sha256(self.body).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """A parsed header. Its keyring is still sealed."""
+
+    vault: bytes
+    generation: int
+    key_generation: int
+    keyring: bytes
+    slots: tuple[Slot, ...]
+
+    @classmethod
+    def parse(cls, stored: StoredHeader) -> "Header":
+        """A stranger's header, every field bounded and checked; only the MAC is still open.
+
+        Raises:
+            VaultTamperedError: damaged, or not canonical.
+            FormatTooNewError: written by a newer version.
+        """
+        if len(stored.body) > MAX_HEADER or len(stored.mac) != 64:
+            raise VaultTamperedError(_DAMAGED)
+        if not same(sha256(stored.body + stored.mac[:32]).digest(), stored.mac[32:]):
+            raise VaultTamperedError(_DAMAGED)
+        try:
+            given = json.loads(stored.body.decode("ascii"))
+        except (ValueError, RecursionError):
+            raise VaultTamperedError(_DAMAGED) from None
+        if not isinstance(given, dict) or type(given.get("format")) is not int:
+            raise VaultTamperedError(_DAMAGED)
+        if given["format"] > FORMAT:
+            raise FormatTooNewError("this vault has a newer format; upgrade strongroom to open it")
+        kinds = {
+            "format": int, "suite": str, "vault": str, "generation": int, "key_generation": int,
+            "keyring": str, "slots": list,
+        }  # fmt: skip
+        fields = exact(given, kinds)
+        header = cls(
+            vault=from_hex(fields["vault"], 16),
+            generation=_counter(fields["generation"], 8),
+            key_generation=_counter(fields["key_generation"], 4),
+            keyring=from_base64(fields["keyring"]),
+            slots=tuple(Slot.from_json(slot) for slot in fields["slots"][: MAX_SLOTS + 1]),
+        )
+        if fields["format"] != FORMAT or fields["suite"] != SUITE or header._body() != stored.body:
+            raise VaultTamperedError(_DAMAGED)
+        if not header._slots_allowed():
+            raise VaultTamperedError(_DAMAGED)
+        return header
+
+    def unlock(self, providers: Iterable[KeyProvider]) -> tuple[Key, KeyProvider]:
+        """The MEK, from the first slot that one of the providers opens, and that provider.
+
+        Raises:
+            WrongPassphraseError: none opens; the same path and words whatever the cause.
+        """
+        for provider in providers:
+            for slot in self.slots:
+                if slot.kind == provider.kind:
+                    try:
+                        return slot.unlock(provider, self.vault), provider
+                    except WrongPassphraseError:
+                        continue
+        raise WrongPassphraseError(WRONG)
+
+    def check(self, stored: StoredHeader, mek: Key) -> None:
+        """Check the MAC under the MEK.
+
+        Raises:
+            VaultTamperedError: someone without the MEK wrote this header.
+        """
+        key = derive_key(mek, HEADER_LABEL, self.vault)
+        try:
+            if not same(mac(key, stored.body), stored.mac[:32]):
+                raise VaultTamperedError("the header was changed by someone without the vault's key")
+        finally:
+            key.wipe()
+
+    def open_keyring(self, mek: Key) -> Keyring:
+        """The keyring.
+
+        Raises:
+            VaultTamperedError: it does not open, or is not of this header's key generation.
+        """
+        key = derive_key(mek, KEYRING_LABEL, self.vault)
+        place = Place(vault=self.vault, generation=self.key_generation)
+        try:
+            plaintext = unseal_into(self.keyring, key, place.context(KEYRING, self.generation))
+        finally:
+            key.wipe()
+        try:
+            keyring = Keyring.decode(plaintext)
+        finally:
+            wipe(plaintext)
+        if keyring.generation != self.key_generation:
+            keyring.wipe()
+            raise VaultTamperedError("the keyring is not of the header's generation")
+        return keyring
+
+    def _body(self) -> bytes:
+        return canonical_json(
+            {
+                "format": FORMAT,
+                "suite": SUITE,
+                "vault": self.vault.hex(),
+                "generation": self.generation,
+                "key_generation": self.key_generation,
+                "keyring": base64.b64encode(self.keyring).decode(),
+                "slots": [slot.to_json() for slot in self.slots],
+            }
+        ).encode("ascii")
+
+    def _slots_allowed(self) -> bool:
+        passphrases = sum(slot.kind == "passphrase" for slot in self.slots)
+        distinct = len({slot.id for slot in self.slots}) == len(self.slots)
+        return distinct and len(self.slots) <= MAX_SLOTS and passphrases <= MAX_PASSPHRASES
+
+
+def seal_header(vault: bytes, generation: int, keyring: Keyring, slots: Sequence[Slot], mek: Key) -> StoredHeader:
+    """A new header, ready for the store.
+
+    Raises:
+        InvalidInputError: too many slots, or none.
+    """
+    keyring_key, header_key = derive_key(mek, KEYRING_LABEL, vault), derive_key(mek, HEADER_LABEL, vault)
+    plaintext = keyring.encode()
+    try:
+        place = Place(vault=vault, generation=keyring.generation)
+        sealed = seal_buffer(plaintext, keyring_key, place.context(KEYRING, generation))
+        header = Header(
+            vault=vault,
+            generation=generation,
+            key_generation=keyring.generation,
+            keyring=sealed,
+            slots=tuple(slots),
+        )
+        if not slots or not header._slots_allowed():
+            raise InvalidInputError(f"a vault has 1 to {MAX_SLOTS} slots, at most {MAX_PASSPHRASES} of them passphrases")
+        body = header._body()
+        if len(body) > MAX_HEADER:
+            raise InvalidInputError("the header would grow too large; remove a slot or a box")
+        tag = mac(header_key, body)
+        return StoredHeader(body, tag + sha256(body + tag).digest())
+    finally:
+        wipe(plaintext)
+        keyring_key.wipe()
+        header_key.wipe()
+
+
+def _counter(value: int, size: int) -> int:
+    if not 1 <= value < 1 << 8 * size:
+        raise VaultTamperedError(_DAMAGED)
+    return value

@@ -1,0 +1,74 @@
+"""Canonical forms: how content becomes bytes, and when two contents are the same.
+
+Rules (docs/format.md §6):
+- Two contents are the same when their canonical forms are: NFC for text; for JSON sorted keys, no white space, NFC.
+- JSON is Python's: NaN and the infinities have tokens, integers have any size.
+"""
+
+import hashlib
+import json
+import unicodedata
+from typing import Any
+
+from vault_core.errors import InvalidInputError
+
+MAX_JSON_DEPTH = 64
+
+
+def content_hash(content: Any) -> bytes:
+    """SHA-256 of the canonical form of text or JSON content."""
+    if isinstance(content, str):
+        return hashlib.sha256(b"t" + unicodedata.normalize("NFC", content).encode()).digest()
+    return hashlib.sha256(b"j" + unicodedata.normalize("NFC", canonical_json(content)).encode()).digest()
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no white space."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def compact_json(value: Any) -> str:
+    """JSON with the caller's order of keys and no white space."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def parse_json(text: str) -> Any:
+    """The value that JSON text stands for."""
+    return json.loads(text)
+
+
+def readable(content: Any) -> str:
+    """Content as text for people and for the lexical index: itself, or its JSON."""
+    return content if isinstance(content, str) else compact_json(content)
+
+
+def check_json(value: Any, what: str, *, depth: int = 0) -> None:
+    """Refuse what JSON can't carry: other types, keys that aren't text, broken text, depth without end."""
+    if depth > MAX_JSON_DEPTH:
+        raise InvalidInputError(f"{what} is nested deeper than {MAX_JSON_DEPTH} levels")
+    if value is None or isinstance(value, bool | int | float):
+        return
+    if isinstance(value, str):
+        check_encodable(value, what)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise InvalidInputError(f"{what} has a key that is not text; JSON objects need text keys")
+            check_encodable(key, what)
+            check_json(inner, what, depth=depth + 1)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            check_json(inner, what, depth=depth + 1)
+    else:
+        raise InvalidInputError(f"{what} holds a {type(value).__name__}; only JSON values can be stored")
+
+
+def check_encodable(text: str, what: str) -> int:
+    """The size of the text in UTF-8; lone surrogates have none and are refused."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            f"{what} holds a lone surrogate, which is not a character; "
+            "decode the input with errors='replace' before storing it"
+        ) from None

@@ -1,0 +1,317 @@
+"""Records: memories, items and spaces as msgpack, and back.
+
+Rules (docs/format.md §6): a map with short text keys; absent means none, empty or the default; unknown keys are
+ignored; anything of a wrong type or size is refused.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgpack
+import numpy as np
+
+from vault_core.errors import InvalidInputError, VaultTamperedError
+from vault_core.memory import limits
+from vault_core.memory.canonical import check_json, compact_json, content_hash, parse_json
+from vault_core.memory.model import TIERS, Address, FactSlot, Item, Memory, Space, State
+from vault_core.memory.times import from_micros, to_micros
+
+MEMORY, ITEM, SPACE = 1, 2, 3  # kinds of record, as ops name them
+
+T = TypeVar("T")
+_TEXTS = (
+    ("ty", "memory_type"),
+    ("se", "sensitivity"),
+    ("src", "source"),
+    ("th", "thread"),
+    ("dc", "data_class"),
+    ("why", "reason"),
+    ("po", "position"),
+    ("im", "importance"),
+    ("cf", "confidence"),
+    ("ei", "emotional_intensity"),
+    ("va", "valence"),
+)
+_TIMES = (("ev", "event_time"), ("vf", "valid_from"), ("vt", "valid_to"), ("ex", "expires_at"))
+_FRESH = State()
+
+
+def encode_memory(memory: Memory) -> bytes:
+    """A memory version as the plaintext of a record."""
+    record: dict[str, Any] = {"id": memory.id, "h": memory.content_hash}
+    if isinstance(memory.content, str):
+        record["c"] = memory.content
+    else:
+        record["j"] = compact_json(memory.content)
+    for key, name in _TEXTS:
+        value = getattr(memory, name)
+        if value is not None:
+            record[key] = value
+    for key, name in _TIMES:
+        value = getattr(memory, name)
+        if value is not None:
+            record[key] = to_micros(value)
+    record["ca"] = to_micros(memory.created_at)
+    record["ua"] = to_micros(memory.updated_at)
+    if memory.namespace:
+        record["ns"] = list(memory.namespace)
+    if memory.tier != "ATOM":
+        record["ti"] = TIERS.index(memory.tier)
+    if memory.tags:
+        record["tg"] = list(memory.tags)
+    if memory.metadata:
+        record["md"] = compact_json(memory.metadata)
+    if memory.slot is not None:
+        record["sl"] = list(memory.slot)
+    if memory.supersedes:
+        record["su"] = list(memory.supersedes)
+    if memory.provenance:
+        record["by"] = dict(memory.provenance)
+    if memory.state != _FRESH:
+        record["st"] = _encode_state(memory.state)
+    if memory.index is not True:
+        record["ix"] = False if memory.index is False else dict(memory.index)
+    if memory.vectors:
+        record["v"] = {
+            space: {name: vector.astype("<f4", copy=False).tobytes() for name, vector in fields.items()}
+            for space, fields in memory.vectors.items()
+        }
+    return _pack(record)
+
+
+def decode_memory(plaintext: bytes, address: Address, box: str) -> Memory:
+    """The memory version in a record.
+
+    Raises:
+        VaultTamperedError: not a memory of format 1.
+    """
+    reader = _Reader(plaintext)
+    try:
+        metadata = reader.json("md", dict) if "md" in reader.map else {}
+        content = reader.text("c") if "c" in reader.map else reader.json("j", (dict, list))
+        memory = Memory(
+            id=reader.text("id"),
+            content=content,
+            namespace=tuple(reader.texts("ns")),
+            tier=TIERS[reader.integer("ti", 0)],
+            tags=tuple(reader.texts("tg")),
+            metadata=metadata,
+            slot=reader.slot(),
+            supersedes=tuple(reader.texts("su")),
+            created_at=reader.time("ca"),
+            updated_at=reader.time("ua"),
+            provenance=reader.text_map("by"),
+            state=reader.state(),
+            index=reader.index(),
+            vectors=reader.vectors(),
+            content_hash=reader.get("h", bytes),
+            address=address,
+            box=box,
+            memory_type=reader.text("ty"),
+            sensitivity=reader.optional("se", str),
+            source=reader.optional("src", str),
+            thread=reader.optional("th", str),
+            data_class=reader.optional("dc", str),
+            reason=reader.optional("why", str),
+            position=reader.optional("po", int),
+            importance=reader.number("im"),
+            confidence=reader.number("cf"),
+            emotional_intensity=reader.number("ei"),
+            valence=reader.number("va"),
+            event_time=reader.optional_time("ev"),
+            valid_from=reader.optional_time("vf"),
+            valid_to=reader.optional_time("vt"),
+            expires_at=reader.optional_time("ex"),
+        )
+        if content_hash(content) != memory.content_hash:
+            raise _refused()
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError, InvalidInputError):
+        raise _refused() from None
+    return memory
+
+
+def encode_item(item: Item) -> bytes:
+    """An item as the plaintext of a record."""
+    record: dict[str, Any] = {
+        "col": item.collection,
+        "key": item.key,
+        "val": item.value,
+        "at": to_micros(item.updated_at),
+        "ad": to_micros(item.created_at),
+    }
+    if item.attributes:
+        record["attr"] = compact_json(item.attributes)
+    return _pack(record)
+
+
+def decode_item(plaintext: bytes, address: Address) -> Item:
+    """The item in a record.
+
+    Raises:
+        VaultTamperedError: not an item of format 1.
+    """
+    reader = _Reader(plaintext)
+    try:
+        return Item(
+            collection=reader.text("col"),
+            key=reader.text("key"),
+            value=reader.get("val", bytes),
+            attributes=reader.json("attr", dict) if "attr" in reader.map else {},
+            created_at=reader.time("ad"),
+            updated_at=reader.time("at"),
+            address=address,
+        )
+    except (KeyError, TypeError, ValueError, RecursionError, InvalidInputError):
+        raise _refused() from None
+
+
+def encode_space(space: Space) -> bytes:
+    """A space as the plaintext of a record."""
+    return _pack({"name": space.name, "dim": space.dimension, "fp": space.fingerprint})
+
+
+def decode_space(plaintext: bytes) -> Space:
+    """The space in a record.
+
+    Raises:
+        VaultTamperedError: not a space of format 1.
+    """
+    reader = _Reader(plaintext)
+    try:
+        space = Space(
+            name=reader.text("name"),
+            dimension=reader.get("dim", int),
+            fingerprint=reader.get("fp", str),
+        )
+    except (KeyError, TypeError):
+        raise _refused() from None
+    if not 1 <= space.dimension <= limits.MAX_DIMENSION:
+        raise _refused()
+    return space
+
+
+def _encode_state(state: State) -> list[Any]:
+    used = None if state.used_at is None else to_micros(state.used_at)
+    refreshed = None if state.refreshed_at is None else to_micros(state.refreshed_at)
+    return [int(state.archived), int(state.pinned), state.uses, used, refreshed]
+
+
+def _pack(record: dict[str, Any]) -> bytes:
+    plaintext: bytes = msgpack.packb(record)
+    if len(plaintext) > limits.MAX_RECORD_BYTES:
+        raise InvalidInputError("this memory is too large to be one record; store fewer vectors with it")
+    return plaintext
+
+
+def _refused() -> VaultTamperedError:
+    return VaultTamperedError("a record is not what format 1 allows")
+
+
+class _Reader:
+    """A record's map, read with its types checked. Raises KeyError and TypeError; the callers translate."""
+
+    __slots__ = ("map",)
+
+    def __init__(self, plaintext: bytes) -> None:
+        if len(plaintext) > limits.MAX_RECORD_BYTES:
+            raise _refused()
+        try:
+            self.map: dict[str, Any] = msgpack.unpackb(plaintext, strict_map_key=True)
+        except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
+            raise _refused() from None
+        if not isinstance(self.map, dict):
+            raise _refused()
+
+    def get(self, key: str, kind: type[T]) -> T:
+        value = self.map[key]
+        if type(value) is not kind:  # exactly: True is an int to isinstance
+            raise TypeError(key)
+        return value
+
+    def optional(self, key: str, kind: type[T]) -> T | None:
+        return self.get(key, kind) if key in self.map else None
+
+    def text(self, key: str) -> str:
+        return self.get(key, str)
+
+    def integer(self, key: str, default: int) -> int:
+        value = self.get(key, int) if key in self.map else default
+        if value < 0:
+            raise ValueError(key)
+        return value
+
+    def number(self, key: str) -> float | None:
+        return self.get(key, float) if key in self.map else None
+
+    def time(self, key: str) -> datetime:
+        return from_micros(self.get(key, int))
+
+    def optional_time(self, key: str) -> datetime | None:
+        return self.time(key) if key in self.map else None
+
+    def texts(self, key: str) -> list[str]:
+        return _all_text(self.get(key, list)) if key in self.map else []
+
+    def text_map(self, key: str) -> dict[str, str]:
+        if key not in self.map:
+            return {}
+        found = self.get(key, dict)
+        _all_text(list(found))
+        _all_text(list(found.values()))
+        return found
+
+    def json(self, key: str, kind: Any) -> Any:
+        value = parse_json(self.text(key))
+        if not isinstance(value, kind):
+            raise TypeError(key)
+        check_json(value, key)
+        return value
+
+    def slot(self) -> FactSlot | None:
+        if "sl" not in self.map:
+            return None
+        subject, attribute = self.texts("sl")
+        return FactSlot(subject, attribute)
+
+    def state(self) -> State:
+        if "st" not in self.map:
+            return _FRESH
+        archived, pinned, uses, used, refreshed = self.get("st", list)
+        if type(uses) is not int or archived not in (0, 1) or pinned not in (0, 1):
+            raise TypeError("st")
+        return State(
+            archived=bool(archived),
+            pinned=bool(pinned),
+            uses=uses,
+            used_at=None if used is None else from_micros(used),
+            refreshed_at=None if refreshed is None else from_micros(refreshed),
+        )
+
+    def index(self) -> bool | Mapping[str, str]:
+        if "ix" not in self.map:
+            return True
+        if self.map["ix"] is False:
+            return False
+        return self.text_map("ix")
+
+    def vectors(self) -> dict[str, dict[str, Any]]:
+        if "v" not in self.map:
+            return {}
+        spaces = {}
+        for space, fields in self.get("v", dict).items():
+            _all_text([space, *fields])
+            spaces[space] = {name: _vector(packed) for name, packed in fields.items()}
+        return spaces
+
+
+def _vector(packed: Any) -> Any:
+    if type(packed) is not bytes or not packed or len(packed) % 4 or len(packed) // 4 > limits.MAX_DIMENSION:
+        raise TypeError("v")
+    return np.frombuffer(packed, dtype="<f4")
+
+
+def _all_text(values: list[Any]) -> list[str]:
+    if not all(type(value) is str for value in values):
+        raise TypeError("text expected")
+    return values

@@ -1,0 +1,250 @@
+"""From what a caller gives to what a record may hold: checks and normal forms for drafts, keys and vectors.
+
+Everything is refused here, before anything is sealed, with a sentence that says what to do.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from vault_core.errors import InvalidInputError
+from vault_core.memory import limits
+from vault_core.memory.canonical import check_encodable, check_json, compact_json, content_hash, readable
+from vault_core.memory.classify import classify
+from vault_core.memory.model import TIERS, Draft, FactSlot, Memory, Namespace, State, Vector, Vectors
+from vault_core.memory.times import parse_time
+
+DEFAULT_SPACE = "default"
+CONTENT_FIELD = ""  # the field name of the vector of the content itself
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NOTHING: dict[str, Any] = {}
+
+
+def memory_from(draft: Draft, *, id: str, now: datetime, provenance: Mapping[str, str], vectors: Vectors) -> Memory:
+    """The first version of the memory that a draft describes, everything checked.
+
+    `vectors` are those of `vectors_of(draft)`, with an embedder's added by the caller.
+    """
+    check_content(draft.content)
+    memory_type = draft.memory_type
+    if memory_type is None:
+        memory_type = classify(draft.content)
+    if draft.tier not in TIERS:
+        raise InvalidInputError("tier must be ATOM, COMPOSITE or AFFINITY")
+    return Memory(
+        id=id,
+        content=draft.content,
+        namespace=check_namespace(draft.namespace),
+        memory_type=check_label(memory_type, "memory_type"),
+        tier=draft.tier,
+        tags=_tags(draft.tags) if draft.tags else (),
+        metadata=_metadata(draft.metadata) if draft.metadata else _NOTHING,
+        importance=_unit(draft.importance, "importance"),
+        confidence=_unit(draft.confidence, "confidence"),
+        sensitivity=_optional_label(draft.sensitivity, "sensitivity"),
+        source=_optional_label(draft.source, "source"),
+        thread=_optional_label(draft.thread, "thread"),
+        event_time=parse_time(draft.event_time, "event_time"),
+        valid_from=parse_time(draft.valid_from, "valid_from"),
+        valid_to=parse_time(draft.valid_to, "valid_to"),
+        expires_at=parse_time(draft.expires_at, "expires_at"),
+        slot=None if draft.slot is None else _slot(draft.slot),
+        supersedes=tuple(check_id(old) for old in _sequence(draft.supersedes, "supersedes")) if draft.supersedes else (),
+        emotional_intensity=_unit(draft.emotional_intensity, "emotional_intensity"),
+        valence=_unit(draft.valence, "valence", low=-1.0),
+        data_class=_optional_label(draft.data_class, "data_class"),
+        created_at=now,
+        updated_at=now,
+        provenance=provenance,
+        reason=_optional_label(draft.reason, "reason"),
+        state=_NEW,
+        index=_index(draft.index),
+        vectors=vectors,
+        content_hash=content_hash(draft.content),
+    )
+
+
+_NEW = State()
+
+
+def check_content(content: Any) -> None:
+    """Content is text or a JSON object or list, not empty, within the limit."""
+    if isinstance(content, str):
+        if not content.strip():
+            raise InvalidInputError("the content is empty; store some text")
+        if "\x00" in content:
+            raise InvalidInputError("the content holds a NUL character; remove it before storing the text")
+        size = check_encodable(content, "the content")
+    elif isinstance(content, dict | list) and content:
+        check_json(content, "the content")
+        size = len(compact_json(content).encode())
+    else:
+        raise InvalidInputError("the content must be text, or a JSON object or list that is not empty")
+    if size > limits.MAX_CONTENT_BYTES:
+        raise InvalidInputError(
+            f"the content has {size:,} bytes and the limit is {limits.MAX_CONTENT_BYTES:,}; "
+            "split it, or store it as an item"
+        )
+
+
+def check_id(value: Any) -> str:
+    """An id: short text without control characters."""
+    return check_label(value, "id")
+
+
+def check_label(value: Any, what: str) -> str:
+    """Short text: 1 to 512 bytes, no control characters."""
+    if not isinstance(value, str) or not value:
+        raise InvalidInputError(f"{what} must be text that is not empty")
+    if not (value.isascii() and value.isprintable()):
+        if _CONTROL.search(value):
+            raise InvalidInputError(f"{what} holds a control character; remove it")
+        if check_encodable(value, what) > limits.MAX_LABEL_BYTES:
+            raise InvalidInputError(f"{what} is longer than {limits.MAX_LABEL_BYTES} bytes; shorten it")
+    elif len(value) > limits.MAX_LABEL_BYTES:
+        raise InvalidInputError(f"{what} is longer than {limits.MAX_LABEL_BYTES} bytes; shorten it")
+    return value
+
+
+def check_namespace(value: Any) -> Namespace:
+    """A namespace: a tuple of labels, () for the root. A bare string is refused, for it is a sequence too."""
+    if value is None:
+        raise InvalidInputError("namespace must be a tuple of labels; use () for the root")
+    labels = _sequence(value, "namespace")
+    if len(labels) > limits.MAX_LABELS:
+        raise InvalidInputError(f"a namespace has at most {limits.MAX_LABELS} labels")
+    return tuple(check_label(label, "a namespace label") for label in labels)
+
+
+def vectors_of(draft: Draft) -> dict[str, dict[str, Vector]]:
+    """The vectors a draft brings: space -> field -> float32 vector."""
+    if draft.vector is None and not draft.vectors:
+        return {}
+    spaces: dict[str, dict[str, Vector]] = {}
+    if draft.vectors is not None:
+        if not isinstance(draft.vectors, Mapping):
+            raise InvalidInputError("vectors must map a space to a vector, or to vectors by field")
+        for space, given in draft.vectors.items():
+            check_label(space, "the name of a space")
+            fields = given if isinstance(given, Mapping) else {CONTENT_FIELD: given}
+            spaces[space] = {_field(name): check_vector(value) for name, value in fields.items()}
+    if draft.vector is not None:
+        spaces.setdefault(DEFAULT_SPACE, {})[CONTENT_FIELD] = check_vector(draft.vector)
+    if sum(map(len, spaces.values())) > limits.MAX_VECTORS:
+        raise InvalidInputError(f"a memory has at most {limits.MAX_VECTORS} vectors")
+    for space, by_field in spaces.items():
+        if len({len(vector) for vector in by_field.values()}) > 1:
+            raise InvalidInputError(f"the vectors for the space {space!r} have different dimensions")
+    return spaces
+
+
+def check_vector(value: Any) -> Vector:
+    """One vector as float32: one dimension, finite, within the limit."""
+    try:
+        vector = np.ascontiguousarray(value, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInputError("a vector must be a flat sequence of numbers") from None
+    if vector.ndim != 1 or not 1 <= vector.size <= limits.MAX_DIMENSION:
+        raise InvalidInputError(f"a vector must be flat, with 1 to {limits.MAX_DIMENSION} numbers")
+    # One pass, no temporary array: the sum of squares is finite only if every number is.
+    if not math.isfinite(float(vector @ vector)):
+        raise InvalidInputError("a vector holds NaN, an infinity or a number too large for float32")
+    return vector
+
+
+def searched_text(memory: Memory) -> str | None:
+    """What the lexical index sees of a memory's content; None if it is kept out of search."""
+    if memory.index is False:
+        return None
+    if isinstance(memory.index, Mapping):
+        return "\n".join(memory.index.values())
+    return readable(memory.content)
+
+
+def check_item(collection: Any, key: Any, value: Any, attributes: Any) -> dict[str, Any]:
+    """Check an item's parts; gives its attributes as a plain dict."""
+    check_label(collection, "collection")
+    check_key(key)
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise InvalidInputError("an item's value must be bytes")
+    if len(value) > limits.MAX_VALUE_BYTES:
+        raise InvalidInputError(f"an item's value has at most {limits.MAX_VALUE_BYTES:,} bytes")
+    return _metadata(attributes) if attributes else {}
+
+
+def check_key(key: Any) -> str:
+    """An item's key: 1 to 1,024 bytes of text."""
+    if not isinstance(key, str) or not key:
+        raise InvalidInputError("an item's key must be text that is not empty")
+    if check_encodable(key, "an item's key") > limits.MAX_KEY_BYTES:
+        raise InvalidInputError(f"an item's key has at most {limits.MAX_KEY_BYTES} bytes")
+    if "\x00" in key:
+        raise InvalidInputError("an item's key holds a NUL character")
+    return key
+
+
+def _field(name: Any) -> str:
+    return name if name == CONTENT_FIELD else check_label(name, "the field of a vector")
+
+
+def _sequence(value: Any, what: str) -> Sequence[Any]:
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence | set | frozenset):
+        raise InvalidInputError(f"{what} must be a list or tuple of texts, not a single {type(value).__name__}")
+    return sorted(value) if isinstance(value, set | frozenset) else value
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    tags = tuple(dict.fromkeys(check_label(tag, "a tag") for tag in _sequence(value, "tags")))
+    if len(tags) > limits.MAX_TAGS:
+        raise InvalidInputError(f"a memory has at most {limits.MAX_TAGS} tags")
+    return tags
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidInputError("metadata must be a JSON object (a dict with text keys)")
+    plain = dict(value)
+    check_json(plain, "metadata")
+    if len(compact_json(plain).encode()) > limits.MAX_METADATA_BYTES:
+        raise InvalidInputError(f"metadata has at most {limits.MAX_METADATA_BYTES:,} bytes of JSON")
+    return plain
+
+
+def _unit(value: Any, what: str, low: float = 0.0) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= 1.0:
+        raise InvalidInputError(f"{what} must be a number from {low:g} to 1")
+    return float(value)
+
+
+def _optional_label(value: Any, what: str) -> str | None:
+    return None if value is None else check_label(value, what)
+
+
+def _slot(value: Any) -> FactSlot:
+    parts = _sequence(value, "slot")
+    if len(parts) != 2:
+        raise InvalidInputError('slot must be (subject, attribute), such as ("user", "home city")')
+    return FactSlot(check_label(parts[0], "a slot's subject"), check_label(parts[1], "a slot's attribute"))
+
+
+def _index(value: Any) -> bool | Mapping[str, str]:
+    if value is None or value is True:
+        return True
+    if value is False:
+        return False
+    if not isinstance(value, Mapping):
+        raise InvalidInputError("index must be False, or map a field to the text that is searched")
+    texts = {}
+    for name, text in value.items():
+        if not isinstance(text, str) or "\x00" in text:
+            raise InvalidInputError("index must map a field to text without NUL characters")
+        texts[_field(name)] = text
+    if sum(check_encodable(text, "an indexed text") for text in texts.values()) > limits.MAX_CONTENT_BYTES:
+        raise InvalidInputError(f"the indexed texts of a memory have at most {limits.MAX_CONTENT_BYTES:,} bytes")
+    return texts
