@@ -22,9 +22,9 @@ test: $(READY)  ## the suite on the tree
 
 # The copy has no vault_core: a test that passes can only have imported the wheel.
 test-wheel: $(READY)  ## the suite on the built wheel, in a fresh environment
-	set -e; \
+	@set -e; \
 	work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
-	$(BIN)/python -m build --wheel --outdir "$$work" . >"$$work/build.log" || { cat "$$work/build.log"; exit 1; }; \
+	$(BIN)/python -m build --wheel --outdir "$$work" . >"$$work/build.log" 2>&1 || { cat "$$work/build.log"; exit 1; }; \
 	$(PYTHON) -m venv "$$work/venv"; \
 	"$$work/venv/bin/pip" install -q "$$(echo "$$work"/*.whl)[test]"; \
 	mkdir "$$work/tree"; \

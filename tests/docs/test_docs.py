@@ -3,6 +3,7 @@
 import re
 import runpy
 import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ COMMANDS = {
     "test": "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'"
     " && .venv/bin/python -m pytest -q",
 }
+
+EXTRACT = [sys.executable, str(ROOT / ".ci" / "readme_command.py")]
 
 FENCE = re.compile(
     r"(?P<before>[^\n]*\n?(?:[ \t]*\n)?)"
@@ -140,17 +143,15 @@ def test_no_python_hides_under_another_name() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_readme_command_is_the_one_that_ci_runs(name: str) -> None:
-    command = ["/bin/sh", str(ROOT / ".ci" / "readme-command"), name]
-
-    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = subprocess.run([*EXTRACT, name], capture_output=True, text=True, check=True).stdout
 
     assert found == COMMANDS[name] + "\n"
 
 
 def test_ci_stops_when_the_readme_has_no_such_command() -> None:
-    command = ["/bin/sh", str(ROOT / ".ci" / "readme-command"), "absent"]
+    found = subprocess.run([*EXTRACT, "absent"], capture_output=True, check=False)
 
-    assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+    assert found.returncode != 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
