@@ -1,7 +1,7 @@
 """Header, slots, key providers, keyring, anchors: everything between a secret and the vault's keys."""
 
 from vault_core.keys.anchor import Anchor, AnchorFile, state_folder
-from vault_core.keys.header import Header, StoredHeader
+from vault_core.keys.header import Header, seal_header
 from vault_core.keys.keyring import Box, Keyring
 from vault_core.keys.providers import (
     CommandKey,
@@ -28,8 +28,8 @@ __all__ = [
     "Passphrase",
     "RecoveryKey",
     "Slot",
-    "StoredHeader",
     "new_key_text",
     "provider_from",
+    "seal_header",
     "state_folder",
 ]

@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
 
 from vault_core.crypto import KEYRING, Key, Place, derive_key, mac, same, seal_buffer, unseal_into, wipe
 from vault_core.crypto.derive import HEADER_LABEL, KEYRING_LABEL
@@ -20,6 +19,7 @@ from vault_core.keys.keyring import Keyring
 from vault_core.keys.providers import KeyProvider
 from vault_core.keys.slots import WRONG, Slot, exact, from_base64, from_hex
 from vault_core.memory.canonical import canonical_json
+from vault_core.memory.model import StoredHeader
 
 FORMAT = 1
 SUITE = "cobblestone-256+argon2id+hkdf-sha512"
@@ -27,18 +27,6 @@ MAX_HEADER = 65_536  # bounds what a stranger can make us parse
 MAX_SLOTS = 16
 MAX_PASSPHRASES = 4  # bounds how often Argon2id is paid
 _DAMAGED = "the header is damaged"
-
-
-class StoredHeader(NamedTuple):
-    """The two byte strings a store keeps."""
-
-    body: bytes
-    mac: bytes
-
-    @property
-    def digest(self) -> bytes:
-        """What the log says of this header: SHA-256 of its body."""
-        return sha256(self.body).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

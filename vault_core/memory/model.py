@@ -7,6 +7,7 @@ one-dimensional float32 arrays, grouped as space -> field -> vector.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,18 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.seq}.{self.n}"
+
+
+class StoredHeader(NamedTuple):
+    """The header as a store keeps it: the body, and the MAC with the checksum (docs/format.md §3)."""
+
+    body: bytes
+    mac: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """What the log says of this header: SHA-256 of its body."""
+        return sha256(self.body).digest()
 
 
 class FactSlot(NamedTuple):

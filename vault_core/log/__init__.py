@@ -1,0 +1,21 @@
+"""The log: sealed commits, each bound to the one before. The only truth; everything else is computed from it."""
+
+from vault_core.log.entry import ClearPart, chain_start
+from vault_core.log.log import Commit, Log, LogState, Plan
+from vault_core.log.ops import Erase, HeaderChange, Mark, Op, Put, Restored, Touch
+
+__all__ = [
+    "ClearPart",
+    "Commit",
+    "Erase",
+    "HeaderChange",
+    "Log",
+    "LogState",
+    "Mark",
+    "Op",
+    "Plan",
+    "Put",
+    "Restored",
+    "Touch",
+    "chain_start",
+]

@@ -1,0 +1,118 @@
+"""A vault in RAM, for tests and for programs that want to leave nothing behind. Shared by the sessions that open it."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+from vault_core.errors import ConflictError, VaultAlreadyOpenError, VaultNotFoundError, VaultTamperedError
+from vault_core.store.base import Capabilities, Change, Head, StoredHeader
+
+
+class EphemeralStore:
+    """A store whose bytes are dicts: `header`, `entry`, `record`, `part`. Several sessions of one process may share it.
+
+    The dicts may be changed directly, which is what tests of tampering do.
+    """
+
+    capabilities = Capabilities(exclusive=True, durable=False)
+    location = "memory://"
+
+    def __init__(self) -> None:
+        self.header: StoredHeader | None = None
+        self.entry: dict[int, bytes] = {}
+        self.record: dict[int, bytes] = {}
+        self.part_bodies: dict[str, bytes] = {}
+        self._lock = threading.RLock()
+        self._sessions: list[bool] = []  # one flag for each open session: does it hold the store alone?
+
+    def create(self, header: StoredHeader, entry: bytes) -> None:
+        """See `Store.create`."""
+        with self._lock:
+            if self.header is not None or self.entry:
+                raise ConflictError("there is a vault in this store already")
+            self.header, self.entry[1] = header, entry
+
+    def read_header(self) -> StoredHeader:
+        """See `Store.read_header`."""
+        if self.header is None:
+            raise VaultNotFoundError("there is no vault in this store; make one with Vault.create")
+        return StoredHeader(*self.header)
+
+    def moved(self) -> bool:
+        """See `Store.moved`."""
+        return True
+
+    def head(self) -> int:
+        """See `Store.head`."""
+        return max(self.entry, default=0)
+
+    def append(self, make: Callable[[Head], Change | None]) -> Change | None:
+        """See `Store.append`."""
+        with self._lock:
+            change = make(Head(self.head(), self.read_header()))
+            if change is not None:
+                self._carry_out(change)
+            return change
+
+    def entries(self, after: int, upto: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """See `Store.entries`."""
+        with self._lock:
+            found = sorted(seq for seq in self.entry if seq > after and (upto is None or seq <= upto))
+        for seq in found:
+            yield seq, self.entry[seq]
+
+    def records(self, addresses: Iterable[int]) -> dict[int, bytes]:
+        """See `Store.records`."""
+        with self._lock:
+            return {address: self.record[address] for address in addresses if address in self.record}
+
+    def part(self, name: str) -> bytes | None:
+        """See `Store.part`."""
+        return self.part_bodies.get(name)
+
+    def parts(self) -> list[str]:
+        """See `Store.parts`."""
+        return sorted(self.part_bodies)
+
+    def purge(self) -> bool:
+        """See `Store.purge`."""
+        return True
+
+    def reclaim(self) -> None:
+        """See `Store.reclaim`."""
+
+    def size(self) -> int:
+        """See `Store.size`."""
+        with self._lock:
+            kept = (*self.entry.values(), *self.record.values(), *self.part_bodies.values())
+            return sum(map(len, kept))
+
+    def lock(self, *, exclusive: bool) -> None:
+        """See `Store.lock`."""
+        with self._lock:
+            if any(self._sessions) or (exclusive and self._sessions):
+                raise VaultAlreadyOpenError("another session holds this vault; close it first")
+            self._sessions.append(exclusive)
+
+    def abandon(self) -> None:
+        """See `Store.abandon`."""
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        with self._lock:
+            if self._sessions:
+                self._sessions.pop()
+
+    def _carry_out(self, change: Change) -> None:
+        addresses = [change.seq << 24 | n for n in range(len(change.records))]
+        if change.entry is not None and (change.seq in self.entry or any(a in self.record for a in addresses)):
+            raise VaultTamperedError("the place of the next commit is taken")
+        if change.entry is not None:
+            self.entry[change.seq] = change.entry
+        self.record.update(zip(addresses, change.records, strict=True))
+        for address in change.erase:
+            self.record[address] = bytes(len(self.record.get(address, b"")))
+        if change.header is not None:
+            self.header = change.header
+        for name in change.drop_parts:
+            self.part_bodies.pop(name, None)
+        self.part_bodies.update(change.put_parts)

@@ -1,0 +1,39 @@
+"""Locations: which store a path or URL means."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from vault_core.errors import InvalidInputError
+from vault_core.store.base import Store
+from vault_core.store.ephemeral import EphemeralStore
+from vault_core.store.sqlite import SqliteStore
+
+Location = "str | os.PathLike[str] | Store"
+
+
+def open_store(location: Any, *, create: bool = False, read_only: bool = False) -> Store:
+    """The store for a path, a URL (`memory://`, `sqlite:///path`) or a store that is handed over as it is.
+
+    Raises:
+        VaultNotFoundError: nothing is there, or it is not a vault.
+        InvalidInputError: no store knows such a location.
+    """
+    if not isinstance(location, str | os.PathLike):
+        if not hasattr(location, "append") or not hasattr(location, "read_header"):
+            raise InvalidInputError("a location is a path, a URL or a store")
+        return location  # type: ignore[no-any-return]  # checked for the protocol's shape just above
+    text = os.fspath(location)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidInputError("a location is a path or a URL that is not empty")
+    if "://" not in text:
+        return SqliteStore(Path(text).expanduser(), create=create, read_only=read_only)
+    url = urlsplit(text)
+    if url.scheme == "memory":
+        if not create:
+            raise InvalidInputError("memory:// begins empty: make it with Vault.create, and share the store it returns")
+        return EphemeralStore()
+    if url.scheme == "sqlite" and not url.netloc:
+        return SqliteStore(url.path.removeprefix("/") or "/", create=create, read_only=read_only)
+    raise InvalidInputError(f"there is no store for {url.scheme}:// in this version; use a path to a file")
