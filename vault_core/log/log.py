@@ -60,7 +60,7 @@ class LogState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """A verified commit. `plaintexts` are its records where this session wrote them itself."""
+    """A verified commit. `values` are what its records hold, where this session wrote them itself."""
 
     seq: int
     time: int
@@ -70,7 +70,7 @@ class Commit:
     counter: int
     ops: Sequence[Op]
     hashes: Sequence[bytes]
-    plaintexts: Sequence[bytes] | None = field(default=None, repr=False)
+    values: Sequence[object] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,7 @@ class Plan:
     box: Box | None
     ops: Sequence[Op]
     records: Sequence[bytes] = field(default=(), repr=False)
+    values: Sequence[object] = field(default=(), repr=False)  # what the records hold, for the index
     header: StoredHeader | None = None
     keyring: Keyring | None = None  # the new header's, when it begins a key generation
     drop_parts: Sequence[str] = ()
@@ -90,7 +91,8 @@ class Log:
     """One session's view. Not safe for several threads at once; the session holds the lock.
 
     `apply` is called with every verified commit, in order, this session's own included; `renew` is called when a new
-    header has to be read, and gives the keyring that then holds.
+    header has to be read, and gives the keyring that then holds; `complete` says whether every record that was not
+    there when its commit was applied has been erased by a later one.
     """
 
     def __init__(
@@ -103,11 +105,12 @@ class Log:
         *,
         apply: Callable[[Commit], None],
         renew: Callable[[StoredHeader], Keyring],
+        complete: Callable[[], bool],
         now: Callable[[], int],
     ) -> None:
         self.state = state
         self._store, self._vault, self._keyring, self._header = store, vault, keyring, header
-        self._apply, self._renew, self._now = apply, renew, now
+        self._apply, self._renew, self._complete, self._now = apply, renew, complete, now
         self._writer, self._counter = secrets.token_bytes(16), 0
         self._behind = True
         self._vault_keys: dict[int, Key] = {}
@@ -129,18 +132,15 @@ class Log:
         if not self._behind:
             return False
         before = self.state.seq
-        self._catch_up(self._store.head())
-        header = self._store.read_header()
         for _ in range(_TRIES):
-            if header == self._header:
-                break
-            if self._catch_up(self._store.head()) and self.state.header_digest == header.digest:
-                self._take_header(header)
+            self._catch_up(self._store.head())
             header = self._store.read_header()
-        else:
-            self._check_header(header)
-        self._behind = False
-        return self.state.seq != before
+            if header.digest == self.state.header_digest and self._complete():
+                self._take_header(header)
+                self._behind = False
+                return self.state.seq != before
+        self._check_header(header)
+        raise VaultTamperedError("a record is missing that no commit has erased")
 
     def append(self, plan: Callable[[], Plan | None]) -> Commit | None:
         """Commit what `plan` returns; nothing if that is None. `plan` runs after this session has caught up.
@@ -216,6 +216,10 @@ class Log:
             "if you restored a backup on purpose, open with accept_rollback=True"
         )
 
+    def restart(self, state: LogState) -> None:
+        """Begin again from another place, with indexes to match."""
+        self.state, self._behind = state, True
+
     def wipe(self) -> None:
         """Wipe the keys derived here. The keyring belongs to the session."""
         for key in self._vault_keys.values():
@@ -237,12 +241,14 @@ class Log:
             self._catch_up(head.seq)
         if head.header is None:
             raise VaultTamperedError("the vault has no header")
+        if not self._complete():
+            raise VaultTamperedError("a record is missing that no commit has erased")
         if head.header != self._header:
             self._check_header(head.header)
             self._take_header(head.header)
         self._behind = False
 
-    def _catch_up(self, head: int) -> bool:
+    def _catch_up(self, head: int) -> None:
         if head < self.state.seq:
             raise RollbackError("the vault's store went back behind what this session has seen")
         if self.state.seq:
@@ -255,7 +261,6 @@ class Log:
             self._accept(entry)
         if self.state.seq != head:
             raise VaultTamperedError("a commit of the log is missing")
-        return True
 
     def _accept(self, entry: bytes) -> None:
         clear, clear_bytes, sealed_ops = split_entry(entry)
@@ -329,7 +334,7 @@ class Log:
             counter=self._counter + 1,
             ops=plan.ops,
             hashes=hashes,
-            plaintexts=plan.records,
+            values=plan.values,
         )
         return commit, entry, records
 

@@ -1,0 +1,215 @@
+"""Snapshots: a sealed copy of an index at some commit, so that opening needs no full replay.
+
+Rules (docs/format.md §7):
+- Only a cache. Whatever is wrong with one, it is dropped and the log is replayed.
+- Written in the store's critical section after catching up, so that it never holds what was erased before.
+- Vector segments are immutable and kept from snapshot to snapshot until something in them is erased.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from vault_core.crypto import MANIFEST, PART, Place, same, seal, unseal
+from vault_core.errors import VaultTamperedError
+from vault_core.index.catalogue import Catalogue
+from vault_core.index.index import BoxIndex
+from vault_core.index.vectors import ExactVectors
+from vault_core.keys import Box
+from vault_core.log import LogState, Restored
+from vault_core.store import Store
+
+LAYOUT = 1  # of catalogue and vector parts; another one is dropped, not converted
+PART_BYTES = 15 << 20  # leaves room below the format's 16 MiB
+MAX_SEGMENTS = 64  # then they are written anew as few
+_PREFIX = 4 + 8 + 16
+
+Segment = tuple[str, bytes, int]  # name, SHA-256 of the stored part, rows
+
+
+@dataclass(slots=True)
+class Kept:
+    """The vector segments in the store that are known to be clean, by space, and how many rows they cover."""
+
+    segments: dict[str, list[Segment]] = field(default_factory=dict)
+
+    def names(self) -> set[str]:
+        """The parts' names."""
+        return {name for segments in self.segments.values() for name, _, _ in segments}
+
+    def rows(self, space: str) -> int:
+        """How many rows of a space's vectors are in the store already: always its first ones."""
+        return sum(rows for _, _, rows in self.segments.get(space, []))
+
+
+def prefix_of(box: Box) -> str:
+    """What the names of a box's parts begin with."""
+    return f"s/{box.id.hex()}/"
+
+
+def manifest_of(box: Box) -> str:
+    """The name of a box's manifest."""
+    return f"{prefix_of(box)}manifest"
+
+
+def build(
+    vault: bytes, box: Box, index: BoxIndex, state: LogState, boxes: Sequence[bytes], kept: Kept
+) -> tuple[list[tuple[str, bytes]], Kept]:
+    """The parts of a new snapshot, manifest last, and the segments that it leaves clean."""
+    writer = _Writer(vault, box, state)
+    segments: dict[str, list[Segment]] = {}
+    for space, vectors in index.vectors.items():
+        covered = kept.rows(space)
+        before = kept.segments.get(space, []) if len(kept.segments.get(space, [])) < MAX_SEGMENTS else []
+        start = covered if before else 0
+        segments[space] = [*before, *_segments(writer, vectors, start)]
+    image = index.catalogue.image()
+    catalogue = [writer.part(image[at : at + PART_BYTES]) for at in range(0, len(image), PART_BYTES)]
+    manifest = msgpack.packb(
+        {
+            "v": LAYOUT,
+            "seq": state.seq,
+            "hash": state.hash,
+            "log": _pack_state(state),
+            "boxes": list(boxes),
+            "catalogue": catalogue,
+            "vectors": segments,
+            "last_erase": index.last_erase,
+        }
+    )
+    writer.manifest(manifest)
+    return writer.parts, Kept(segments)
+
+
+def load(store: Store, vault: bytes, boxes: Sequence[Box]) -> tuple[LogState, dict[bytes, BoxIndex], dict[bytes, Kept]] | None:
+    """The newest snapshot of all boxes, or None if there is none that can be used.
+
+    Raises:
+        VaultTamperedError: a part is not what its manifest says. The caller replays the log instead.
+    """
+    manifests = {}
+    for box in boxes:
+        stored = store.part(manifest_of(box))
+        if stored is not None:
+            manifests[box.id] = _open_manifest(stored, vault, box)
+    if not manifests:
+        return None
+    first = next(iter(manifests.values()))
+    state = _unpack_state(first)
+    if any(one["log"] != first["log"] or one["v"] != LAYOUT for one in manifests.values()):
+        return None
+    if set(first["boxes"]) != set(manifests):
+        return None
+    indexes, kept = {}, {}
+    for box in boxes:
+        if box.id in manifests:
+            indexes[box.id], kept[box.id] = _load_box(store, vault, box, manifests[box.id])
+    return state, indexes, kept
+
+
+class _Writer:
+    """Seals parts under one snapshot id, numbering them."""
+
+    def __init__(self, vault: bytes, box: Box, state: LogState) -> None:
+        self.parts: list[tuple[str, bytes]] = []
+        self._box, self._state = box, state
+        self._id = secrets.token_bytes(16)
+        self._place = Place(vault=vault, box=box.id, generation=state.generation)
+        self._clear = state.generation.to_bytes(4, "big") + state.seq.to_bytes(8, "big") + self._id
+
+    def part(self, plaintext: bytes) -> tuple[str, bytes]:
+        """Seal one part; gives its name and the hash of the stored bytes."""
+        number = len(self.parts)
+        context = self._place.context(PART, self._state.seq, number, self._id)
+        stored = self._clear + seal(plaintext, self._box.keys[self._state.generation], context)
+        name = f"{prefix_of(self._box)}{self._id.hex()}/{number}"
+        self.parts.append((name, stored))
+        return name, sha256(stored).digest()
+
+    def manifest(self, plaintext: bytes) -> None:
+        """Seal the manifest."""
+        context = self._place.context(MANIFEST, self._state.seq, 0, self._id)
+        stored = self._clear + seal(plaintext, self._box.keys[self._state.generation], context)
+        self.parts.append((manifest_of(self._box), stored))
+
+
+def _segments(writer: _Writer, vectors: ExactVectors, start: int) -> list[Segment]:
+    rows = max(1, PART_BYTES // (4 * vectors.dimension + 64))
+    segments = []
+    for owners, fields, matrix in vectors.segments(rows, start):
+        named = {place: name for place, name in enumerate(fields) if name}
+        packed = msgpack.packb([owners.astype("<i8").tobytes(), named, matrix.astype("<f4", copy=False).tobytes()])
+        name, digest = writer.part(packed)
+        segments.append((name, digest, len(owners)))
+    return segments
+
+
+def _open_manifest(stored: bytes, vault: bytes, box: Box) -> dict[str, Any]:
+    plaintext = _open(stored, vault, box, MANIFEST, 0)
+    try:
+        manifest = msgpack.unpackb(plaintext, strict_map_key=False)
+        if manifest["v"] != LAYOUT or manifest["seq"] != int.from_bytes(stored[4:12], "big"):
+            raise VaultTamperedError(_UNUSABLE)
+        return dict(manifest)
+    except (KeyError, TypeError, ValueError, msgpack.UnpackException):
+        raise VaultTamperedError(_UNUSABLE) from None
+
+
+def _load_box(store: Store, vault: bytes, box: Box, manifest: dict[str, Any]) -> tuple[BoxIndex, Kept]:
+    def part(name: str, digest: bytes) -> bytes:
+        stored = store.part(name)
+        if stored is None or not same(sha256(stored).digest(), digest):
+            raise VaultTamperedError(_UNUSABLE)
+        return _open(stored, vault, box, PART, int(name.rpartition("/")[2]))
+
+    image = b"".join(part(name, digest) for name, digest in manifest["catalogue"])
+    index = BoxIndex(Catalogue(image))
+    del image
+    index.last_erase = manifest["last_erase"]
+    kept = Kept()
+    for space, segments in manifest["vectors"].items():
+        vectors = index.vectors[space] = ExactVectors(index.spaces[space].dimension)
+        for name, digest, _ in segments:
+            owners, named, packed = msgpack.unpackb(part(name, digest), strict_map_key=False)
+            addresses = np.frombuffer(owners, "<i8")
+            matrix = np.frombuffer(packed, "<f4").reshape(len(addresses), vectors.dimension)
+            fields = [named.get(place, "") for place in range(len(addresses))] if named else []
+            vectors.append_unit(addresses, fields, matrix)
+        kept.segments[space] = [(name, digest, rows) for name, digest, rows in segments]
+    return index, kept
+
+
+def _open(stored: bytes, vault: bytes, box: Box, kind: bytes, number: int) -> bytes:
+    generation, seq = int.from_bytes(stored[:4], "big"), int.from_bytes(stored[4:12], "big")
+    key = box.keys.get(generation)
+    if key is None:
+        raise VaultTamperedError(_UNUSABLE)
+    place = Place(vault=vault, box=box.id, generation=generation)
+    return unseal(stored[_PREFIX:], key, place.context(kind, seq, number, stored[12:_PREFIX]))
+
+
+def _pack_state(state: LogState) -> list[Any]:
+    return [state.header, state.header_digest, list(state.generations), [list(one) for one in state.restored]]
+
+
+def _unpack_state(manifest: dict[str, Any]) -> LogState:
+    try:
+        header, digest, generations, restored = manifest["log"]
+        return LogState(
+            seq=manifest["seq"],
+            hash=manifest["hash"],
+            header=header,
+            header_digest=digest,
+            generations=tuple((seq, generation) for seq, generation in generations),
+            restored=tuple(Restored(*one) for one in restored),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise VaultTamperedError(_UNUSABLE) from None
+
+
+_UNUSABLE = "a snapshot can't be used"

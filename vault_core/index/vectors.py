@@ -1,0 +1,93 @@
+"""Vectors: one space's unit vectors in blocks, searched exactly.
+
+Rows are unit length, so that a dot product is the cosine. Blocks keep growth from copying everything. An erased
+vector's row is zeroed at once and compacted away with the next snapshot.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_ROWS = 4096  # 6 MiB at 384 dimensions: growth wastes little, and one matrix product still fills the cores
+
+Matrix = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+class ExactVectors:
+    """The vectors of one space. `owners` are addresses of memories; a memory may own several vectors."""
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+        self.size = 0
+        self._blocks: list[Matrix] = []
+        self._owners = np.zeros(BLOCK_ROWS, np.int64)
+        self._fields: dict[int, str] = {}  # only of rows whose field has a name
+
+    @property
+    def owners(self) -> Ints:
+        """The address that owns each row; 0 for an erased row."""
+        return self._owners[: self.size]
+
+    def append(self, owners: Sequence[int], fields: Sequence[str], vectors: Matrix) -> None:
+        """Add vectors, of any length but zero; they are brought to unit length. Shape (len(owners), dimension)."""
+        norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+        unit = vectors / np.where(norms == 0, 1, norms)[:, None]
+        self.append_unit(owners, fields, unit.astype(np.float32, copy=False))
+
+    def append_unit(self, owners: Sequence[int], fields: Sequence[str], vectors: Matrix) -> None:
+        """Add vectors that are unit length already."""
+        end = self.size + len(owners)
+        while end > len(self._owners):
+            self._owners = np.concatenate([self._owners, np.zeros_like(self._owners)])
+        self._owners[self.size : end] = owners
+        if any(fields):
+            self._fields.update((self.size + place, name) for place, name in enumerate(fields) if name)
+        taken = 0
+        while taken < len(vectors):
+            if self.size % BLOCK_ROWS == 0:
+                self._blocks.append(np.zeros((BLOCK_ROWS, self.dimension), np.float32))
+            at = self.size % BLOCK_ROWS
+            some = min(BLOCK_ROWS - at, len(vectors) - taken)
+            self._blocks[-1][at : at + some] = vectors[taken : taken + some]
+            self.size, taken = self.size + some, taken + some
+
+    def erase(self, addresses: Iterable[int]) -> None:
+        """Zero the rows that these addresses own."""
+        for row in np.flatnonzero(np.isin(self.owners, np.fromiter(addresses, np.int64))):
+            self._blocks[row // BLOCK_ROWS][row % BLOCK_ROWS] = 0
+            self._owners[row] = 0
+            self._fields.pop(int(row), None)
+
+    def cosines(self, query: Matrix) -> NDArray[np.float32]:
+        """The cosine of every row with the query (any length but zero); erased rows give 0."""
+        norm = float(np.sqrt(query @ query))
+        unit = (query / (norm or 1.0)).astype(np.float32, copy=False)
+        out = np.empty(self.size, np.float32)
+        for number, block in enumerate(self._blocks):
+            start = number * BLOCK_ROWS
+            end = min(start + BLOCK_ROWS, self.size)
+            np.dot(block[: end - start], unit, out=out[start:end])
+        return out
+
+    def rows_of(self, address: int) -> list[tuple[str, Matrix]]:
+        """The unit vectors that an address owns, each with its field."""
+        rows = np.flatnonzero(self.owners == address)
+        return [(self._fields.get(int(row), ""), self._blocks[row // BLOCK_ROWS][row % BLOCK_ROWS]) for row in rows]
+
+    def segments(self, rows: int, start: int = 0) -> Iterator[tuple[Ints, list[str], Matrix]]:
+        """The rows from `start` on, in runs of at most so many, erased ones left out."""
+        for first in range(start, self.size, rows):
+            end = min(first + rows, self.size)
+            kept = np.flatnonzero(self.owners[first:end]) + first
+            if len(kept):
+                fields = [self._fields.get(int(row), "") for row in kept] if self._fields else []
+                yield self.owners[kept], fields, self._gather(kept)
+
+    def _gather(self, rows: Ints) -> Matrix:
+        out = np.empty((len(rows), self.dimension), np.float32)
+        for number in range(int(rows[0]) // BLOCK_ROWS, int(rows[-1]) // BLOCK_ROWS + 1):
+            inside = (rows // BLOCK_ROWS) == number
+            out[inside] = self._blocks[number][rows[inside] % BLOCK_ROWS]
+        return out

@@ -1,0 +1,392 @@
+"""A session: an unlocked vault, followed and written under one lock.
+
+Rules (DESIGN §4):
+- A read looks at the store's head first; if it moved, the new commits are applied; then the index answers.
+- A write plans inside the store's critical section, after catching up. The index changes only after the commit.
+- The anchor is written after the commit is durable.
+- After `fork()` the child's session is dead, and its connection is never closed.
+"""
+
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vault_core.crypto import NO_BOX, Key
+from vault_core.errors import RollbackError, SessionStateError, UnavailableError, VaultError, VaultTamperedError
+from vault_core.index import BoxIndex, snapshot
+from vault_core.keys import AnchorFile, Box, Header, KeyProvider, Keyring
+from vault_core.log import Commit, Erase, Log, LogState, Plan, Put, Restored
+from vault_core.memory import decode_item, decode_memory, decode_space
+from vault_core.memory.codec import ITEM, MEMORY
+from vault_core.memory.model import Address, StoredHeader
+from vault_core.store import Change, Store
+
+T = TypeVar("T")
+
+_SESSIONS: "weakref.WeakSet[Session]" = weakref.WeakSet()
+_TAIL = 500  # records: replaying fewer is cheaper than writing a snapshot
+_TAIL_PART = 20  # and so is replaying a twentieth of what the snapshot holds
+_CLOSED = "this session is closed; open a new one"
+
+
+def microseconds() -> int:
+    """The present, as the log counts it."""
+    return time.time_ns() // 1000
+
+
+class Session:
+    """An open vault. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        header: Header,
+        stored: StoredHeader,
+        mek: Key,
+        *,
+        provider: KeyProvider | None,
+        read_only: bool,
+        now: Callable[[], int] = microseconds,
+    ) -> None:
+        self.store, self.header, self.mek, self.read_only = store, header, mek, read_only
+        self.keyring: Keyring = header.open_keyring(mek)
+        self.lock = threading.RLock()
+        self.now = now
+        self.accepted_rollback = False
+        # A passphrase is not kept; a machine's secret can be asked for again after a rotation.
+        self._provider = provider if provider is not None and provider.kind not in ("passphrase", "recovery") else None
+        self._dead: str | None = None
+        self._kept: dict[bytes, snapshot.Kept] = {}
+        self._tail = 0
+        self._had_snapshot = False
+        self.indexes: dict[bytes, BoxIndex] = {}
+        self.log = self._new_log(stored, LogState.start(header.vault))
+        self._anchor = AnchorFile(header.vault, self.keyring.anchor_key) if store.capabilities.durable else None
+        self.provenance = {"program": _program(), "session": self.log.writer.hex()}
+        _SESSIONS.add(self)
+
+    @classmethod
+    def open(
+        cls,
+        store: Store,
+        providers: Iterable[KeyProvider],
+        *,
+        read_only: bool = False,
+        accept_rollback: bool = False,
+        now: Callable[[], int] = microseconds,
+    ) -> "Session":
+        """Unlock, load the newest snapshot that can be used, replay the tail, and compare with the anchor."""
+        stored = store.read_header()
+        header = Header.parse(stored)
+        mek, provider = header.unlock(providers)
+        header.check(stored, mek)
+        session = cls(store, header, stored, mek, provider=provider, read_only=read_only, now=now)
+        try:
+            session._load(accept_rollback)
+        except BaseException:
+            session._end(_CLOSED)
+            raise
+        return session
+
+    # reading and writing
+
+    @contextmanager
+    def reading(self) -> Iterator["Session"]:
+        """Hold the lock, caught up with the store."""
+        with self.lock:
+            self._check_alive()
+            if self._guarded(self.log.follow):
+                self._remember()
+            yield self
+
+    def commit(self, plan: Callable[[], Plan | None]) -> Commit | None:
+        """Commit what `plan` returns, durable when this returns. `plan` sees the caught-up indexes, and may rerun."""
+        with self.lock:
+            self._check_alive()
+            self._check_writable()
+            commit = self._guarded(lambda: self.log.append(lambda: self._with_drops(plan())))
+            if commit is not None:
+                self._remember()
+            return commit
+
+    def box(self, name: str) -> Box:
+        """The box with this name."""
+        return self.keyring.box(name)
+
+    def index(self, box: Box) -> BoxIndex:
+        """The index of a box."""
+        if box.id not in self.indexes:
+            self.indexes[box.id] = BoxIndex()
+        return self.indexes[box.id]
+
+    def plaintexts(self, box: Box, wanted: dict[int, bytes]) -> dict[int, bytes]:
+        """The plaintexts of live records, by address; `wanted` gives the hash of each stored record.
+
+        One that was erased a moment ago is left out; one that is missing while still live is tampering.
+        """
+        found = self.store.records(wanted)
+        out, gone = {}, []
+        for number, digest in wanted.items():
+            stored = found.get(number)
+            if stored is None or not any(stored):
+                gone.append(number)
+            else:
+                out[number] = self.log.unseal_record(stored, Address.of(number), digest, box)
+        if gone:
+            self._guarded(self.log.follow)
+            if any(self.index(box).catalogue.is_live(number) for number in gone):
+                raise VaultTamperedError("a record is missing that no commit has erased")
+        return out
+
+    def follow_now(self) -> None:
+        """Catch up even when the store sees no reason to."""
+        with self.lock:
+            self._check_alive()
+            self._guarded(self.log.follow)
+
+    # snapshots
+
+    def checkpoint(self) -> bool:
+        """Write snapshots of all boxes at the present commit. False if the store refused."""
+        with self.lock:
+            self._check_alive()
+            self._check_writable()
+            built: dict[bytes, snapshot.Kept] = {}
+
+            def plan() -> Change:
+                built.clear()
+                boxes = self.keyring.boxes
+                ids = [box.id for box in boxes]
+                parts: list[tuple[str, bytes]] = []
+                for box in boxes:
+                    kept = self._kept.get(box.id, snapshot.Kept())
+                    some, built[box.id] = snapshot.build(
+                        self.header.vault, box, self.index(box), self.log.state, ids, kept
+                    )
+                    parts += some
+                needed = {name for name, _ in parts}.union(*(kept.names() for kept in built.values()))
+                drop = [name for name in self.store.parts() if name not in needed]
+                return Change(drop_parts=drop, put_parts=parts)
+
+            self._guarded(lambda: self.log.change_parts(plan))
+            self._kept, self._tail, self._had_snapshot = dict(built), 0, True
+            return self.store.purge()
+
+    def checkpoint_if_it_pays(self) -> None:
+        """Write snapshots when replaying would cost more."""
+        live = sum(index.columns.size for index in self.indexes.values())
+        if not self.read_only and self._tail >= _TAIL + live // _TAIL_PART:
+            self.checkpoint()
+
+    # the end
+
+    def close(self) -> None:
+        """Write a snapshot if it pays, wipe the keys, let go. Calling it twice does no harm."""
+        with self.lock:
+            if self._dead is not None:
+                return
+            try:
+                self.checkpoint_if_it_pays()
+            finally:
+                self._end(_CLOSED)
+
+    @property
+    def closed(self) -> bool:
+        """Whether this session has ended."""
+        return self._dead is not None
+
+    def _end(self, why: str) -> None:
+        self._dead = why
+        self.log.wipe()
+        self.keyring.wipe()
+        self.mek.wipe()
+        for index in self.indexes.values():
+            index.catalogue.close()
+        self.indexes.clear()
+        if self._anchor is not None:
+            self._anchor.close()
+        self.store.close()
+
+    def _forked(self) -> None:
+        self._dead = "this session belongs to the process that forked; open a new one in this process"
+        self.lock = threading.RLock()  # the parent's threads, which may hold the old one, are not here
+        self.store.abandon()
+
+    def _check_alive(self) -> None:
+        if self._dead is not None:
+            raise SessionStateError(self._dead)
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise SessionStateError("the vault is open read-only; open it without read_only to write")
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        """Run something that moves the index; a failure that may have left it half-way ends the session."""
+        try:
+            return work()
+        except VaultError:
+            raise
+        except Exception as error:
+            self._end("this session met an internal error; open a new one")
+            raise SessionStateError(f"an internal error ended this session ({type(error).__name__})") from error
+
+    def _new_log(self, stored: StoredHeader, state: LogState) -> Log:
+        return Log(
+            self.store,
+            self.header.vault,
+            self.keyring,
+            stored,
+            state,
+            apply=self._apply,
+            renew=self._renew,
+            complete=lambda: not any(index.missing for index in self.indexes.values()),
+            now=self.now,
+        )
+
+    def _apply(self, commit: Commit) -> None:
+        if commit.box == NO_BOX:
+            return
+        box = next(box for box in self.keyring.boxes if box.id == commit.box)
+        values = commit.values if commit.values is not None else self._values(commit, box)
+        self.index(box).apply(commit, values)
+        self._tail += max(1, len(values))
+
+    def _values(self, commit: Commit, box: Box) -> Sequence[Any]:
+        kinds = {op.n: op.kind for op in commit.ops if isinstance(op, Put)}
+        addresses = [Address(commit.seq, n) for n in range(len(commit.hashes))]
+        found = self.store.records(address.number for address in addresses)
+        values = []
+        for address, digest in zip(addresses, commit.hashes, strict=True):
+            stored = found.get(address.number)
+            if stored is None:
+                raise VaultTamperedError("a record is missing that no commit has erased")
+            if not any(stored):
+                values.append(None)
+                continue
+            plaintext = self.log.unseal_record(stored, address, digest, box)
+            values.append(decode(kinds[address.n], plaintext, address, box.name))
+        return values
+
+    def _with_drops(self, plan: Plan | None) -> Plan | None:
+        """A commit that erases takes the snapshots along that may still hold what it erases."""
+        if plan is None or plan.box is None or not any(isinstance(op, Erase) for op in plan.ops):
+            return plan
+        erased = [op.at.number for op in plan.ops if isinstance(op, Erase)]
+        index = self.index(plan.box)
+        if any(index.catalogue.row(number) is not None for number in erased):
+            self._kept.pop(plan.box.id, None)
+        clean = self._kept.get(plan.box.id, snapshot.Kept()).names()
+        prefix = snapshot.prefix_of(plan.box)
+        drop = [name for name in self.store.parts() if name.startswith(prefix) and name not in clean]
+        return replace(plan, drop_parts=[*plan.drop_parts, *drop])
+
+    def _renew(self, stored: StoredHeader) -> Keyring:
+        """Read a header that someone else has written."""
+        header = Header.parse(stored)
+        if header.vault != self.header.vault:
+            raise VaultTamperedError("the header is another vault's")
+        if header.key_generation > self.header.key_generation:
+            self._unlock_again(header)
+        header.check(stored, self.mek)
+        keyring = header.open_keyring(self.mek)
+        self.take_header(header, keyring)
+        return keyring
+
+    def _unlock_again(self, header: Header) -> None:
+        if self._provider is None:
+            raise SessionStateError("the vault's keys were rotated; open it again with the present secret")
+        try:
+            mek, _ = header.unlock([self._provider])
+        except VaultError:
+            raise SessionStateError("the vault's keys were rotated; open it again with the present secret") from None
+        self.mek.wipe()
+        self.mek = mek
+
+    def take_header(self, header: Header, keyring: Keyring) -> None:
+        """Go on with a new header and its keyring; the one before is wiped."""
+        before, self.keyring, self.header = self.keyring, keyring, header
+        if self._anchor is not None:
+            self._anchor.close()
+            self._anchor = AnchorFile(header.vault, keyring.anchor_key)
+        before.wipe()
+
+    def _load(self, accept_rollback: bool) -> None:
+        anchor, damaged = None, False
+        try:
+            anchor = self._anchor.read() if self._anchor is not None else None
+        except RollbackError:
+            if not accept_rollback:
+                raise
+            damaged = True
+        self._replay()
+        if anchor is not None:
+            try:
+                self.accepted_rollback = not self.log.check_anchor(anchor)
+            except RollbackError:
+                if not accept_rollback:
+                    raise
+                self.accepted_rollback = True
+                if not self.read_only:
+                    op = Restored(self.log.state.seq, anchor.seq, anchor.hash)
+                    self._guarded(lambda: self.log.append(lambda: Plan(box=None, ops=[op])))
+        if not self.read_only:
+            self._remember(replace_it=self.accepted_rollback or damaged)
+            self.store.purge()
+
+    def _replay(self) -> None:
+        """From the newest snapshot if it can be used, else from the beginning."""
+        try:
+            loaded = snapshot.load(self.store, self.header.vault, self.keyring.boxes)
+            if loaded is not None:
+                state, self.indexes, self._kept = loaded
+                self.log.state = state
+                self._guarded(self.log.follow)
+                self._had_snapshot = True
+                return
+        except VaultTamperedError:
+            self._forget_snapshot()
+        try:
+            self._guarded(self.log.follow)
+        except UnavailableError:
+            self._forget_snapshot()
+            raise
+
+    def _forget_snapshot(self) -> None:
+        self.indexes, self._kept, self._tail = {}, {}, 0
+        self.log.restart(LogState.start(self.header.vault))
+
+    def _remember(self, *, replace_it: bool = False) -> None:
+        if self._anchor is not None and not self.read_only:
+            self._anchor.write(self.log.state.anchor(), replace=replace_it)
+
+
+def decode(kind: int, plaintext: bytes, address: Address, box: str) -> Any:
+    """What a record of this kind holds."""
+    if kind == MEMORY:
+        return decode_memory(plaintext, address, box)
+    if kind == ITEM:
+        return decode_item(plaintext, address)
+    return decode_space(plaintext)
+
+
+def _program() -> str:
+    """The name of the running program, without its folder."""
+    name = Path(sys.argv[0]).name if sys.argv and sys.argv[0] not in ("", "-c", "-m") else "python"
+    return name[:64] or "python"
+
+
+def _end_in_child() -> None:
+    for session in list(_SESSIONS):
+        with suppress(Exception):
+            session._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_end_in_child)
