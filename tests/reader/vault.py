@@ -1,0 +1,173 @@
+"""A whole vault: unlocked, verified and resolved."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reader.database import Dump, read_database
+from reader.entry import Mark, Touch
+from reader.header import Header, parse_header, unlock
+from reader.keyring import Keyring, open_keyring
+from reader.log import Commit, Written, read_log
+from reader.records import parse_record
+from reader.refused import require
+from reader.sealing import Place, is_sealed_length, unseal
+
+NEVER = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A live record: where it is and what it says."""
+
+    address: int
+    box: str
+    kind: str
+    fields: dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class Version:
+    """A live version of a memory, after the ops that name it."""
+
+    address: int
+    fields: dict[str, Any]
+    archived: int
+    pinned: int
+    uses: int
+    used: int | None
+    refreshed: int | None
+    expires: int | None
+
+    def apply(self, op: Touch | Mark) -> None:
+        """Change what the op names; nil leaves it."""
+        if isinstance(op, Mark):
+            self.archived = self.archived if op.archived is None else op.archived
+            self.pinned = self.pinned if op.pinned is None else op.pinned
+            return
+        self.uses += op.uses or 0
+        self.used = self.used if op.used is None else op.used
+        self.refreshed = self.refreshed if op.refreshed is None else op.refreshed
+        if op.expires is not None:
+            self.expires = None if op.expires == NEVER else op.expires
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """The current version and the live ones before it, newest first."""
+
+    current: Version
+    older: tuple[Version, ...]
+
+
+MemoryKey = tuple[str, tuple[str, ...], str]  # box, namespace, id
+ItemKey = tuple[str, str, str]  # box, collection, key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadVault:
+    """All that a vault holds."""
+
+    header: Header
+    pending: bool  # the header still waits for its commit
+    keyring: Keyring
+    commits: tuple[Commit, ...]
+    live: dict[int, Record]
+    erased: frozenset[int]
+    memories: dict[MemoryKey, Memory]
+    items: dict[ItemKey, Record]
+    spaces: dict[tuple[str, str], Record]  # by box and name
+
+
+def read_vault(source: Path | str | Dump, *, passphrase: str | None = None, secret: str | None = None) -> ReadVault:
+    """Check everything that format 1 demands of a vault, and resolve its state.
+
+    The secret is a Bech32 text.
+
+    Raises:
+        Refused: The bytes are not a vault of format 1 that this secret opens.
+    """
+    dump = source if isinstance(source, Dump) else read_database(Path(source))
+    header = parse_header(dump.body, dump.mac)
+    keyring = open_keyring(header, unlock(header, passphrase=passphrase, secret=secret))
+    log = read_log(dump, header, keyring)
+    live: dict[int, Record] = {}
+    for address, written in log.written.items():
+        stored = dump.records[address]
+        if written.live:
+            live[address] = _open(header.vault, keyring, written, stored)
+        else:
+            require(not any(stored) and is_sealed_length(len(stored)), "erased, but not zeros")
+    spaces = {(record.box, record.fields["name"]): record for record in _of_kind("space", live)}
+    _check_vectors(live, spaces)
+    return ReadVault(
+        header=header,
+        pending=header.generation > len(log.headers),
+        keyring=keyring,
+        commits=tuple(log.commits),
+        live=live,
+        erased=frozenset(log.written.keys() - live.keys()),
+        memories=_memories(live, log.written),
+        items={(record.box, record.fields["col"], record.fields["key"]): record for record in _of_kind("item", live)},
+        spaces=spaces,
+    )
+
+
+def _open(vault: bytes, keyring: Keyring, written: Written, stored: bytes) -> Record:
+    place = Place(
+        kind=b"reco",
+        vault=vault,
+        box=written.box,
+        generation=written.generation,
+        seq=written.address >> 24,
+        n=written.address & 0xFFFFFF,
+    )
+    box = keyring.boxes[written.box]
+    plaintext = unseal(box.keys[written.generation], place, stored)
+    return Record(
+        address=written.address,
+        box=box.name,
+        kind=written.kind,
+        fields=parse_record(plaintext, written.kind),
+    )
+
+
+def _of_kind(kind: str, live: dict[int, Record]) -> Iterable[Record]:
+    """Records by ascending address, so that the last one with a key holds."""
+    return (live[address] for address in sorted(live) if live[address].kind == kind)
+
+
+def _check_vectors(live: dict[int, Record], spaces: dict[tuple[str, str], Record]) -> None:
+    for record in _of_kind("memory", live):
+        for name, vectors in record.fields.get("v", {}).items():
+            space = spaces.get((record.box, name))
+            sizes = {len(vector) // 4 for vector in vectors.values()}
+            fits = space is not None and sizes <= {space.fields["dim"]}
+            require(fits, "a vector that its space does not fit")
+
+
+def _memories(live: dict[int, Record], written: dict[int, Written]) -> dict[MemoryKey, Memory]:
+    versions: dict[MemoryKey, list[Version]] = {}
+    for record in _of_kind("memory", live):
+        fields = record.fields
+        key = (record.box, tuple(fields.get("ns", ())), fields["id"])
+        version = _version(record)
+        for op in written[record.address].ops:
+            version.apply(op)
+        versions.setdefault(key, []).insert(0, version)
+    return {key: Memory(current=newest, older=tuple(older)) for key, (newest, *older) in versions.items()}
+
+
+def _version(record: Record) -> Version:
+    archived, pinned, uses, used, refreshed = record.fields.get("st", [0, 0, 0, None, None])
+    return Version(
+        address=record.address,
+        fields=record.fields,
+        archived=archived,
+        pinned=pinned,
+        uses=uses,
+        used=used,
+        refreshed=refreshed,
+        expires=record.fields.get("ex"),
+    )

@@ -1,0 +1,69 @@
+"""The product reads the vectors as their `expect` says."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from vectors.files import load, names
+
+pytest.importorskip("vault_core.vault", reason="the vectors run once there is a vault to open them")
+
+from vault_core import Vault, errors
+from vectors_support import load_dump
+
+GOOD = [name for name in names() if name.startswith("good-")]
+BAD = [name for name in names() if not name.startswith("good-")]
+
+
+def opened(vector: dict[str, Any]) -> Vault:
+    unlock = vector["unlock"]
+    return Vault.open(
+        load_dump(vector),
+        passphrase=unlock.get("passphrase"),
+        unlock=unlock.get("secret"),
+        read_only=True,
+    )
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_vault_is_refused(name: str) -> None:
+    vector = load(name)
+
+    with pytest.raises(getattr(errors, vector["expect"]["error"])), opened(vector) as vault:
+        vault.verify(full=True)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_vault_verifies_and_holds_its_state(name: str) -> None:
+    vector = load(name)
+
+    with opened(vector) as vault:
+        vault.verify(full=True)
+        assert {(each.box, each.namespace, each.id) for each in vault.stream()} == {
+            (each["box"], tuple(each["namespace"]), each["id"]) for each in vector["expect"]["memories"]
+        }
+        for expected in vector["expect"]["memories"]:
+            check_memory(vault, expected)
+        for expected in vector["expect"]["items"]:
+            items = vault.items(expected["collection"], box=expected["box"])
+            (found,) = items.get_many([expected["key"]])
+            assert found.value == base64.b64decode(expected["value"])
+
+
+def check_memory(vault: Vault, expected: dict[str, Any]) -> None:
+    found = vault.get(expected["id"], namespace=tuple(expected["namespace"]), box=expected["box"])
+    assert shown(found.content) == (
+        shown(json.loads(expected["json"])) if "json" in expected else shown(expected["content"])
+    )
+    assert found.memory_type == expected.get("type")
+    assert list(found.tags) == expected.get("tags", [])
+    assert found.importance == expected.get("importance")
+    assert found.archived == expected.get("archived", False)
+    assert found.pinned == expected.get("pinned", False)
+
+
+def shown(content: object) -> str:
+    """Content as text, so that NaN equals itself."""
+    return json.dumps(content, sort_keys=True)
