@@ -16,6 +16,7 @@ def cases() -> Iterator[Case]:
     yield from _ways()
     yield from _passphrases()
     yield from _headers()
+    yield from _stale_headers()
     yield from _wrong()
 
 
@@ -101,6 +102,8 @@ def _headers() -> Iterator[Case]:
     s.write_header()
     yield good(s, "A rotation still waits for its commit.", seen("m1", "tea", 2, 0))
 
+
+def _stale_headers() -> Iterator[Case]:
     s = Scribe.begun("header-older")
     older = s.body, s.mac
     s.add_way("recovery")
