@@ -32,6 +32,7 @@ from vault_core.crypto.seal import (
 __all__ = [
     "ENTRY_OPS",
     "KEYRING",
+    "KEY_BYTES",
     "MANIFEST",
     "NO_BOX",
     "OVERHEAD",
@@ -39,7 +40,6 @@ __all__ = [
     "RECORD",
     "SLOT",
     "KdfParameters",
-    "KEY_BYTES",
     "Key",
     "Place",
     "argon2id",

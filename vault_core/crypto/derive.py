@@ -112,9 +112,7 @@ def kek_from_secret(secret: Key, salt: bytes, vault: bytes) -> Key:
 def derive_key(parent: Key, label: bytes, vault: bytes) -> Key:
     """The key with this label below `parent`."""
     key = Key()
-    HKDFExpand(algorithm=SHA512(), length=KEY_BYTES, info=label + b"\0" + vault).derive_into(
-        parent.view(), key.view()
-    )
+    HKDFExpand(algorithm=SHA512(), length=KEY_BYTES, info=label + b"\0" + vault).derive_into(parent.view(), key.view())
     return key
 
 

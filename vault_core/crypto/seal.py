@@ -32,9 +32,7 @@ def seal(plaintext: bytes, key: Key, context: bytes) -> bytes:
     total = padme(_LENGTH + len(plaintext))
     padded = len(plaintext).to_bytes(_LENGTH, "big") + plaintext
     encryptor = Cobblestone256Encryptor(key.view(), context)
-    return b"".join(
-        (encryptor.update(padded), encryptor.update(bytes(total - len(padded))), encryptor.finalize())
-    )
+    return b"".join((encryptor.update(padded), encryptor.update(bytes(total - len(padded))), encryptor.finalize()))
 
 
 def unseal(sealed: bytes, key: Key, context: bytes) -> bytes:

@@ -37,11 +37,7 @@ CREATE TABLE item (
 CREATE TABLE space (name TEXT PRIMARY KEY, dimension INTEGER NOT NULL, fingerprint TEXT NOT NULL, address INTEGER NOT NULL, digest BLOB NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (text, content='memory', content_rowid='address', tokenize='porter unicode61');
 """
-_COLUMNS = (
-    "address namespace id type tier created updated event valid_from valid_to expires importance confidence intensity "
-    "valence sensitivity source thread position data_class subject attribute supersedes tags metadata uses used "
-    "refreshed pinned archived current superseded content_hash digest lead text content"
-).split()
+_COLUMNS = ["address", "namespace", "id", "type", "tier", "created", "updated", "event", "valid_from", "valid_to", "expires", "importance", "confidence", "intensity", "valence", "sensitivity", "source", "thread", "position", "data_class", "subject", "attribute", "supersedes", "tags", "metadata", "uses", "used", "refreshed", "pinned", "archived", "current", "superseded", "content_hash", "digest", "lead", "text", "content"]
 _INSERT = f"INSERT INTO memory VALUES ({','.join('?' * len(_COLUMNS))})"
 _SELECT = f"SELECT {','.join(_COLUMNS)} FROM memory"
 _BATCH = 500
@@ -253,15 +249,27 @@ class Catalogue:
         )
         return self._db.execute(sql, (thread, namespace, low, high)).fetchall()
 
+    def types(self) -> dict[str, int]:
+        """How many current memories there are of each type."""
+        sql = "SELECT type, count(*) FROM memory WHERE current AND NOT archived GROUP BY type ORDER BY type"
+        return dict(self._db.execute(sql))
+
     def every_row(self) -> Iterator[Row]:
         """All versions in log order, in constant memory."""
         after = -1
         while True:
-            found = self._db.execute(f"{_SELECT} WHERE address > ? ORDER BY address LIMIT ?", (after, _BATCH)).fetchall()
+            found = self._db.execute(
+                f"{_SELECT} WHERE address > ? ORDER BY address LIMIT ?", (after, _BATCH)
+            ).fetchall()
             yield from map(Row._make, found)
             if len(found) < _BATCH:
                 return
             after = found[-1][0]
+
+    def sort_keys(self, column: str) -> dict[int, tuple[int, int]]:
+        """For every version what it is sorted by: when the memory was first written, or when it happened."""
+        moment = "created" if column == "created" else "coalesce(event, created)"
+        return {address: (key, address) for address, key in self._db.execute(f"SELECT address, {moment} FROM memory")}
 
     def columns(self) -> list[tuple[int, int, int, int | None, int, int, int, int | None]]:
         """What `Columns` needs, in log order: address, namespace, current, expires, created, archived, searched, superseded."""
@@ -313,7 +321,11 @@ class Catalogue:
 
     def items(self, collection: str, prefix: str, *, by_commit: bool, reverse: bool) -> Iterator[ItemRow]:
         """The items of a collection whose keys begin so, in order, in constant memory."""
-        column, way, beyond = ("address" if by_commit else "key"), ("DESC" if reverse else "ASC"), "<" if reverse else ">"
+        column, way, beyond = (
+            ("address" if by_commit else "key"),
+            ("DESC" if reverse else "ASC"),
+            "<" if reverse else ">",
+        )
         last: Any = None
         while True:
             sql = "SELECT * FROM item WHERE collection = ? AND substr(key, 1, ?) = ?"
@@ -515,4 +527,3 @@ def _load(db: sqlite3.Connection, image: bytes) -> None:
         source.backup(db)
     finally:
         source.close()
-

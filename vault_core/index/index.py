@@ -227,6 +227,15 @@ class BoxIndex:
             loaded.append((address, namespace, flags, expires, updated))
         self.columns.append(loaded)
 
+    @staticmethod
+    def mismatch(space: Space, dimension: int) -> None:
+        """Refuse a vector of another dimension than its space's."""
+        if space.dimension != dimension:
+            raise EmbedderMismatchError(
+                f"the space {space.name!r} has {space.dimension} dimensions and this vector has {dimension}; "
+                "use the embedder of that space, or another space"
+            )
+
     def check_space(self, name: str, dimension: int, fingerprint: str) -> bool:
         """Whether the space is known; a known one has to fit.
 
@@ -236,11 +245,7 @@ class BoxIndex:
         known = self.spaces.get(name)
         if known is None:
             return False
-        if known.dimension != dimension:
-            raise EmbedderMismatchError(
-                f"the space {name!r} has {known.dimension} dimensions and this vector has {dimension}; "
-                "use the embedder of that space, or another space"
-            )
+        self.mismatch(known, dimension)
         if fingerprint and known.fingerprint and fingerprint != known.fingerprint:
             raise EmbedderMismatchError(
                 f"the space {name!r} was made by another embedder; open the vault with that one, or use another space"
@@ -260,9 +265,7 @@ def _key(row: Row) -> tuple[int, str, str | None, str | None]:
 
 def _flags(row: Row) -> int:
     return (
-        (CURRENT if row.current else 0)
-        | (ARCHIVED if row.archived else 0)
-        | (SEARCHED if row.text is not None else 0)
+        (CURRENT if row.current else 0) | (ARCHIVED if row.archived else 0) | (SEARCHED if row.text is not None else 0)
     )
 
 

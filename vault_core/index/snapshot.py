@@ -86,7 +86,9 @@ def build(
     return writer.parts, Kept(segments)
 
 
-def load(store: Store, vault: bytes, boxes: Sequence[Box]) -> tuple[LogState, dict[bytes, BoxIndex], dict[bytes, Kept]] | None:
+def load(
+    store: Store, vault: bytes, boxes: Sequence[Box]
+) -> tuple[LogState, dict[bytes, BoxIndex], dict[bytes, Kept]] | None:
     """The newest snapshot of all boxes, or None if there is none that can be used.
 
     Raises:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vault_core.index.columns import Columns
+
 BLOCK_ROWS = 4096  # 6 MiB at 384 dimensions: growth wastes little, and one matrix product still fills the cores
 
 Matrix = NDArray[np.float32]
@@ -24,6 +26,9 @@ class ExactVectors:
         self._blocks: list[Matrix] = []
         self._owners = np.zeros(BLOCK_ROWS, np.int64)
         self._fields: dict[int, str] = {}  # only of rows whose field has a name
+        self._rows: Ints = np.zeros(0, np.int64)
+        self._rows_known = 0
+        self.one_each = True  # does every memory own at most one vector?
 
     @property
     def owners(self) -> Ints:
@@ -53,11 +58,23 @@ class ExactVectors:
             self._blocks[-1][at : at + some] = vectors[taken : taken + some]
             self.size, taken = self.size + some, taken + some
 
+    def owner_rows(self, columns: Columns) -> Ints:
+        """For each vector the row of its owner in the columns; -1 for an erased one."""
+        if self._rows_known < self.size:
+            owners = self._owners[self._rows_known : self.size]
+            fresh = np.where(owners == 0, -1, np.searchsorted(columns.address, owners))
+            self._rows = np.concatenate([self._rows[: self._rows_known], fresh])
+            self._rows_known = self.size
+            self.one_each = len(np.unique(self._rows)) == len(self._rows)
+        return self._rows
+
     def erase(self, addresses: Iterable[int]) -> None:
         """Zero the rows that these addresses own."""
         for row in np.flatnonzero(np.isin(self.owners, np.fromiter(addresses, np.int64))):
             self._blocks[row // BLOCK_ROWS][row % BLOCK_ROWS] = 0
             self._owners[row] = 0
+            if row < self._rows_known:
+                self._rows[row] = -1
             self._fields.pop(int(row), None)
 
     def cosines(self, query: Matrix) -> NDArray[np.float32]:

@@ -164,7 +164,9 @@ def seal_header(vault: bytes, generation: int, keyring: Keyring, slots: Sequence
             slots=tuple(slots),
         )
         if not slots or not header._slots_allowed():
-            raise InvalidInputError(f"a vault has 1 to {MAX_SLOTS} slots, at most {MAX_PASSPHRASES} of them passphrases")
+            raise InvalidInputError(
+                f"a vault has 1 to {MAX_SLOTS} slots, at most {MAX_PASSPHRASES} of them passphrases"
+            )
         body = header._body()
         if len(body) > MAX_HEADER:
             raise InvalidInputError("the header would grow too large; remove a slot or a box")

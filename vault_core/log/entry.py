@@ -81,9 +81,7 @@ def split_entry(entry: bytes) -> tuple[ClearPart, bytes, bytes]:
     if entry[ops_at - 2 : ops_at] != b"\0\0" or len(entry) != ops_at + 4 + size + _MAC:
         raise VaultTamperedError(_REFUSED)
     hashes = tuple(entry[at : at + _HASH] for at in range(_FIXED.size, ops_at - 2, _HASH))
-    clear = ClearPart(
-        seq=seq, prev=prev, box=box, generation=generation, writer=writer, counter=counter, hashes=hashes
-    )
+    clear = ClearPart(seq=seq, prev=prev, box=box, generation=generation, writer=writer, counter=counter, hashes=hashes)
     return clear, entry[:ops_at], entry[ops_at + 4 : -_MAC]
 
 

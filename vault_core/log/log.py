@@ -18,8 +18,8 @@ from vault_core.crypto.derive import VAULT_OPS_LABEL
 from vault_core.errors import InvalidInputError, RollbackError, VaultTamperedError
 from vault_core.keys import Anchor, Box, Keyring
 from vault_core.log.entry import ClearPart, chain_hash, chain_start, check_mac, close_entry, split_entry
-from vault_core.log.ops import HeaderChange, Op, Put, Restored, decode_ops, encode_ops
 from vault_core.log.ops import Erase as EraseOp
+from vault_core.log.ops import HeaderChange, Op, Put, Restored, decode_ops, encode_ops
 from vault_core.memory.limits import MAX_COMMIT_BYTES, MAX_COMMIT_RECORDS
 from vault_core.memory.model import Address, StoredHeader
 from vault_core.store import Change, Head, Store
@@ -216,6 +216,10 @@ class Log:
             "if you restored a backup on purpose, open with accept_rollback=True"
         )
 
+    def replay(self, upto: int) -> None:
+        """Verify and apply everything up to a commit that another log has followed already."""
+        self._catch_up(upto)
+
     def restart(self, state: LogState) -> None:
         """Begin again from another place, with indexes to match."""
         self.state, self._behind = state, True
@@ -304,7 +308,9 @@ class Log:
 
     def _seal(self, plan: Plan) -> tuple[Commit, bytes, list[bytes]]:
         if len(plan.records) > MAX_COMMIT_RECORDS or sum(map(len, plan.records)) > MAX_COMMIT_BYTES:
-            raise InvalidInputError(f"one commit holds at most {MAX_COMMIT_RECORDS:,} records and 1 GiB; write in parts")
+            raise InvalidInputError(
+                f"one commit holds at most {MAX_COMMIT_RECORDS:,} records and 1 GiB; write in parts"
+            )
         keyring = plan.keyring or self._keyring
         generation, seq = keyring.generation, self.state.seq + 1
         box_id = NO_BOX if plan.box is None else plan.box.id
@@ -442,13 +448,3 @@ def _check_records(commit: Commit) -> None:
         raise VaultTamperedError("a commit's records and ops don't agree")
     if commit.box != NO_BOX and any(isinstance(op, HeaderChange | Restored) for op in commit.ops):
         raise VaultTamperedError("a commit of a box holds ops of the vault")
-
-
-def check_writers(commits: Iterable[Commit], seen: dict[bytes, int]) -> None:
-    """Each writer counts its commits without a gap: a lost one shows even where the chain was cut anew."""
-    for commit in commits:
-        if commit.counter != seen.get(commit.writer, 0) + 1:
-            raise VaultTamperedError("a writer's commits are not all there")
-        seen[commit.writer] = commit.counter
-
-

@@ -53,7 +53,9 @@ def memory_from(draft: Draft, *, id: str, now: datetime, provenance: Mapping[str
         valid_to=parse_time(draft.valid_to, "valid_to"),
         expires_at=parse_time(draft.expires_at, "expires_at"),
         slot=None if draft.slot is None else _slot(draft.slot),
-        supersedes=tuple(check_id(old) for old in _sequence(draft.supersedes, "supersedes")) if draft.supersedes else (),
+        supersedes=tuple(check_id(old) for old in _sequence(draft.supersedes, "supersedes"))
+        if draft.supersedes
+        else (),
         emotional_intensity=_unit(draft.emotional_intensity, "emotional_intensity"),
         valence=_unit(draft.valence, "valence", low=-1.0),
         data_class=_optional_label(draft.data_class, "data_class"),

@@ -199,3 +199,14 @@ class SearchResult:
     def tier(self) -> str:
         """The memory's tier."""
         return self.memory.tier
+
+
+def placed(memory: Memory, address: Address, position: int | None) -> Memory:
+    """Give a memory that nobody else has seen yet its address and its position in the thread.
+
+    The one place where a value is changed: copying thirty fields for each of 100,000 memories of a batch would cost
+    more than sealing them.
+    """
+    object.__setattr__(memory, "address", address)
+    object.__setattr__(memory, "position", position)
+    return memory

@@ -33,7 +33,9 @@ def parse_time(value: datetime | str | None, what: str) -> datetime | None:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise InvalidInputError(f"{what} must be a datetime or ISO 8601 text such as 2026-03-01T18:00:00Z") from None
+            raise InvalidInputError(
+                f"{what} must be a datetime or ISO 8601 text such as 2026-03-01T18:00:00Z"
+            ) from None
     if not isinstance(value, datetime):
         raise InvalidInputError(f"{what} must be a datetime or ISO 8601 text")
     try:

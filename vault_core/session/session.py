@@ -95,6 +95,13 @@ class Session:
             raise
         return session
 
+    @classmethod
+    def unlocked(cls, store: Store, header: Header, stored: StoredHeader, mek: Key, provider: KeyProvider) -> "Session":
+        """The session of a vault that was made just now."""
+        session = cls(store, header, stored, mek, provider=provider, read_only=False)
+        session._load(accept_rollback=False)
+        return session
+
     # reading and writing
 
     @contextmanager
@@ -106,12 +113,17 @@ class Session:
                 self._remember()
             yield self
 
-    def commit(self, plan: Callable[[], Plan | None]) -> Commit | None:
-        """Commit what `plan` returns, durable when this returns. `plan` sees the caught-up indexes, and may rerun."""
+    def commit(self, plan: Callable[[], Plan | None], after: Callable[[], None] | None = None) -> Commit | None:
+        """Commit what `plan` returns, durable when this returns. `plan` sees the caught-up indexes, and may rerun.
+
+        `after` runs once the commit is durable, before anyone else can use the session.
+        """
         with self.lock:
             self._check_alive()
             self._check_writable()
             commit = self._guarded(lambda: self.log.append(lambda: self._with_drops(plan())))
+            if commit is not None and after is not None:
+                after()
             if commit is not None:
                 self._remember()
             return commit
@@ -131,6 +143,7 @@ class Session:
 
         One that was erased a moment ago is left out; one that is missing while still live is tampering.
         """
+        box = self.box(box.name)  # a header taken meanwhile has brought the keys anew
         found = self.store.records(wanted)
         out, gone = {}, []
         for number, digest in wanted.items():

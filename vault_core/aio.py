@@ -1,0 +1,63 @@
+"""AsyncVault: the same vault, awaited. Work runs in threads, so that no call blocks the event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from vault_core.memory import Memory
+from vault_core.vault import Vault
+
+T = TypeVar("T")
+_AWAITED = frozenset(
+    ["add", "add_many", "update", "restore", "touch", "archive", "pin", "forget", "forget_many", "transact", "get", "get_many", "history", "search", "find_similar", "list", "count", "namespaces", "checkpoint", "stats", "verify", "reclaim", "slots", "add_slot", "remove_slot", "change_passphrase", "rotate", "boxes", "add_box", "close"]
+)
+_BATCH = 64
+
+
+class AsyncVault:
+    """Every method of `Vault` that reads or writes, as a coroutine. `vault.aio` gives one for an open vault."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    @classmethod
+    async def create(cls, location: Any, **arguments: Any) -> Self:
+        """See `Vault.create`."""
+        return cls(await asyncio.to_thread(Vault.create, location, **arguments))
+
+    @classmethod
+    async def open(cls, location: Any, **arguments: Any) -> Self:
+        """See `Vault.open`."""
+        return cls(await asyncio.to_thread(Vault.open, location, **arguments))
+
+    @property
+    def sync(self) -> Vault:
+        """The vault itself."""
+        return self._vault
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in _AWAITED:
+            raise AttributeError(name)
+        return partial(asyncio.to_thread, getattr(self._vault, name))
+
+    async def stream(self, **arguments: Any) -> AsyncIterator[Memory]:
+        """See `Vault.stream`."""
+        memories = self._vault.stream(**arguments)
+        while batch := await asyncio.to_thread(_take, memories, _BATCH):
+            for memory in batch:
+                yield memory
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self._vault.close)
+
+
+def _take(memories: Any, count: int) -> list[Memory]:
+    return list(islice(memories, count))

@@ -1,0 +1,125 @@
+"""The embedder protocol, and what makes one of other people's objects.
+
+To add an embedder (docs/how-to/embedder.md): the four members of `Embedder`, raising `UnavailableError` when the model
+can't be reached. A fingerprint names the model and everything that changes its vectors.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from vault_core.errors import EmbedderMismatchError, InvalidInputError, UnavailableError, VaultError
+from vault_core.memory.draft import check_vector
+from vault_core.memory.model import Vector
+
+
+class Embedder(Protocol):
+    """Gives vectors for texts. Called outside of every lock, maybe from several threads."""
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of what makes the vectors; the same name, the same vectors."""
+        ...
+
+    def embed_documents(self, texts: Sequence[str]) -> Sequence[Any]:
+        """One vector for each text, in order."""
+        ...
+
+    def embed_query(self, text: str) -> Any:
+        """The vector of a query."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallableEmbedder:
+    """An embedder from a function that takes a list of texts and gives a list of vectors."""
+
+    function: Callable[[list[str]], Sequence[Any]]
+    dimension: int
+    fingerprint: str
+
+    def embed_documents(self, texts: Sequence[str]) -> Sequence[Any]:
+        """See `Embedder.embed_documents`."""
+        return self.function(list(texts))
+
+    def embed_query(self, text: str) -> Any:
+        """See `Embedder.embed_query`."""
+        return self.function([text])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Adapted:
+    """An object that has VaultMem's `embed` and maybe `embed_batch`."""
+
+    inner: Any
+    dimension: int
+    fingerprint: str
+
+    def embed_documents(self, texts: Sequence[str]) -> Sequence[Any]:
+        batch = getattr(self.inner, "embed_batch", None)
+        if batch is not None:
+            return batch(list(texts))  # type: ignore[no-any-return]  # checked by embed_checked
+        return [self.inner.embed(text) for text in texts]
+
+    def embed_query(self, text: str) -> Any:
+        return self.inner.embed(text)
+
+
+def as_embedder(given: Any) -> Embedder | None:
+    """The embedder in what a caller hands over: an `Embedder`, a VaultMem embedder, or None.
+
+    Raises:
+        InvalidInputError: it is none of these.
+    """
+    if given is None:
+        return None
+    if hasattr(given, "embed_documents") and hasattr(given, "embed_query"):
+        if not (hasattr(given, "dimension") and hasattr(given, "fingerprint")):
+            raise InvalidInputError("an embedder needs `dimension` and `fingerprint`; wrap it in CallableEmbedder")
+        return given  # type: ignore[no-any-return]  # checked for the protocol's shape just above
+    if hasattr(given, "embed"):
+        dimension = getattr(given, "dimension", None) or getattr(given, "dim", None) or len(given.embed("dimension"))
+        name = getattr(given, "fingerprint", None) or getattr(given, "model_name", None) or type(given).__name__
+        return _Adapted(given, int(dimension), str(name))
+    raise InvalidInputError("an embedder has embed_documents, embed_query, dimension and fingerprint")
+
+
+def embed_checked(embedder: Embedder, texts: Sequence[str]) -> list[Vector]:
+    """Vectors for texts, every one checked.
+
+    Raises:
+        UnavailableError: the embedder failed.
+        EmbedderMismatchError: it gave other dimensions or another number of vectors than it should.
+    """
+    try:
+        vectors = embedder.embed_documents(texts)
+    except VaultError:
+        raise
+    except Exception as error:
+        raise UnavailableError(f"the embedder failed ({type(error).__name__})") from error
+    return _checked(embedder, vectors, len(texts))
+
+
+def embed_query_checked(embedder: Embedder, text: str) -> Vector:
+    """The vector of a query, checked. Raises as `embed_checked` does."""
+    try:
+        vector = embedder.embed_query(text)
+    except VaultError:
+        raise
+    except Exception as error:
+        raise UnavailableError(f"the embedder failed ({type(error).__name__})") from error
+    return _checked(embedder, [vector], 1)[0]
+
+
+def _checked(embedder: Embedder, vectors: Sequence[Any], count: int) -> list[Vector]:
+    checked = [check_vector(vector) for vector in vectors]
+    if len(checked) != count or any(len(vector) != embedder.dimension for vector in checked):
+        raise EmbedderMismatchError(
+            f"the embedder says {embedder.dimension} dimensions but gave other vectors; check its settings"
+        )
+    return checked

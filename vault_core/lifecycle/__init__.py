@@ -1,0 +1,6 @@
+"""What happens to memories: adding, changing, forgetting, as plans for one commit. Policies take values and return values."""
+
+from vault_core.lifecycle.batch import Batch
+from vault_core.lifecycle.receipt import Receipt
+
+__all__ = ["Batch", "Receipt"]

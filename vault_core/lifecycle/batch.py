@@ -1,0 +1,238 @@
+"""A batch: changes to one box that become one commit.
+
+Rules (DESIGN §7):
+- An explicit id is an upsert: everything replaced, `created_at` and the memory's state kept, never deduplicated.
+- Without an id, identical content in the same namespace refreshes the memory that is there.
+- Overwriting an item erases the one before; `keep_history=False` erases a memory's earlier versions.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from vault_core.errors import MemoryNotFoundError
+from vault_core.index import BoxIndex, Row
+from vault_core.keys import Box
+from vault_core.log import Erase, Mark, Op, Plan, Put, Touch
+from vault_core.memory import (
+    ITEM,
+    MEMORY,
+    SPACE,
+    Address,
+    Item,
+    Memory,
+    Namespace,
+    Space,
+    encode_item,
+    encode_memory,
+    encode_space,
+)
+from vault_core.memory.model import State, placed
+from vault_core.memory.times import from_micros
+
+
+class Batch:
+    """Collects changes; `plan()` gives the commit. Made inside the critical section, so its index is up to date.
+
+    `fetch` opens versions by their rows; `fingerprints` names the embedder of spaces that are new.
+    """
+
+    def __init__(
+        self,
+        index: BoxIndex,
+        box: Box,
+        *,
+        seq: int,
+        now: int,
+        fetch: Callable[[Sequence[Row]], dict[int, Memory]],
+        fingerprints: Mapping[str, str],
+    ) -> None:
+        self._index, self._box, self._seq, self._now = index, box, seq, now
+        self._fetch, self._fingerprints = fetch, fingerprints
+        self._ops: list[Op] = []
+        self._records: list[bytes] = []
+        self._values: list[object] = []
+        self._mine: dict[tuple[Namespace, str], Memory] = {}
+        self._hashes: dict[tuple[Namespace, bytes], Memory] = {}
+        self._positions: dict[tuple[Namespace, str], int] = {}
+        self._items: dict[tuple[str, str], Item | None] = {}
+        self._erased: set[int] = set()
+        self._declared: dict[str, Space] = {}
+
+    def plan(self, *, purge: bool = False) -> Plan | None:
+        """The commit, or None if nothing changes."""
+        if not self._ops:
+            return None
+        return Plan(box=self._box, ops=self._ops, records=self._records, values=self._values, purge=purge)
+
+    def add(self, memory: Memory, *, explicit_id: bool, keep_history: bool) -> Memory:
+        """Add a memory that `memory_from` made; gives it as it is stored, or the one that was there already."""
+        if not explicit_id:
+            same = self._same_content(memory)
+            if same is not None:
+                return same
+        else:
+            memory = self._upsert(memory, keep_history)
+        if memory.thread is not None and memory.position is None:
+            memory = placed(memory, memory.address, self._next_position(memory.namespace, memory.thread))
+        return self._write(memory)
+
+    def revise(self, row: Row, memory: Memory, *, keep_history: bool) -> Memory:
+        """Write a new version of a memory in place of the one at `row`."""
+        if not keep_history:
+            self._erase_versions(row)
+        return self._write(memory)
+
+    def touch(self, row: Row, *, expires: int | None = None, uses: int = 0, refreshed: bool = False) -> None:
+        """Note a use, a confirmation or another expiry; no new version."""
+        used = self._now if uses else None
+        self._ops.append(Touch(row.at, uses, used, self._now if refreshed else None, expires))
+
+    def mark(self, row: Row, *, archived: bool | None = None, pinned: bool | None = None) -> None:
+        """Archive or pin, or undo it; no new version."""
+        self._ops.append(Mark(row.at, archived, pinned))
+
+    def forget(self, id: str, namespace: Namespace) -> int:
+        """Erase every version of a memory; gives how many.
+
+        Raises:
+            MemoryNotFoundError: there is none.
+        """
+        number = self._index.catalogue.known_namespace(namespace)
+        versions = [] if number is None else self._index.catalogue.versions(id, number)
+        if not versions:
+            raise MemoryNotFoundError("there is no memory with this id in this namespace")
+        return sum(self._erase(row.address) for row in versions)
+
+    def put_item(self, item: Item) -> Item:
+        """Write an item; the one before is erased, its `created_at` kept."""
+        before = self._index.catalogue.item(item.collection, item.key)
+        if before is not None:
+            self._erase(before.address)
+            item = replace(item, created_at=from_micros(before.created))
+        earlier = self._items.get((item.collection, item.key))
+        if earlier is not None:  # twice in one batch: the last one holds, in the place of the first
+            item = replace(item, created_at=earlier.created_at, address=earlier.address)
+            self._records[earlier.address.n] = encode_item(item)
+            self._values[earlier.address.n] = item
+        else:
+            item = replace(item, address=self._place())
+            self._append(encode_item(item), item, ITEM)
+        self._items[item.collection, item.key] = item
+        return item
+
+    def delete_item(self, collection: str, key: str) -> bool:
+        """Erase an item; False if there is none."""
+        before = self._index.catalogue.item(collection, key)
+        return before is not None and self._erase(before.address)
+
+    def row(self, id: str, namespace: Namespace) -> Row:
+        """The current version of a memory.
+
+        Raises:
+            MemoryNotFoundError: there is none.
+        """
+        number = self._index.catalogue.known_namespace(namespace)
+        row = None if number is None else self._index.catalogue.current(id, number)
+        if row is None:
+            raise MemoryNotFoundError("there is no memory with this id in this namespace")
+        return row
+
+    def open(self, row: Row) -> Memory:
+        """The version at a row."""
+        found = self._fetch([row])
+        if row.address not in found:
+            raise MemoryNotFoundError("this version was erased a moment ago")
+        return found[row.address]
+
+    def _same_content(self, memory: Memory) -> Memory | None:
+        mine = self._hashes.get((memory.namespace, memory.content_hash))
+        if mine is not None:
+            return mine
+        number = self._index.catalogue.known_namespace(memory.namespace)
+        if number is None:
+            return None
+        for row in self._index.catalogue.same_content(memory.content_hash, number):
+            alive = row.expires is None or row.expires > self._now
+            if alive and not row.archived and row.superseded is None and row.address not in self._erased:
+                self.touch(row, refreshed=True)
+                same = self.open(row)
+                return replace(same, state=replace(same.state, refreshed_at=from_micros(self._now)))
+        return None
+
+    def _upsert(self, memory: Memory, keep_history: bool) -> Memory:
+        mine = self._mine.get((memory.namespace, memory.id))
+        if mine is not None:
+            return replace(memory, created_at=mine.created_at, state=mine.state)
+        number = self._index.catalogue.known_namespace(memory.namespace)
+        row = None if number is None else self._index.catalogue.current(memory.id, number)
+        if row is None:
+            return memory
+        if not keep_history:
+            self._erase_versions(row)
+        position = memory.position
+        if position is None and row.thread == memory.thread:
+            position = row.position  # the same turn, said better: it keeps its place in the conversation
+        return replace(memory, created_at=from_micros(row.created), state=state_of(row), position=position)
+
+    def _write(self, memory: Memory) -> Memory:
+        self._declare(memory)
+        memory = placed(memory, self._place(), memory.position)
+        self._append(encode_memory(memory), memory, MEMORY)
+        self._mine[memory.namespace, memory.id] = memory
+        self._hashes.setdefault((memory.namespace, memory.content_hash), memory)
+        return memory
+
+    def _declare(self, memory: Memory) -> None:
+        """Bring a record for every space that the box does not know yet."""
+        for name, fields in memory.vectors.items():
+            dimension = len(next(iter(fields.values())))
+            fingerprint = self._fingerprints.get(name, "")
+            declared = self._declared.get(name)
+            if declared is not None and declared.dimension == dimension:
+                continue
+            if declared is None and self._index.check_space(name, dimension, fingerprint):
+                continue
+            if declared is not None:
+                BoxIndex.mismatch(declared, dimension)
+            space = Space(name=name, dimension=dimension, fingerprint=fingerprint)
+            self._declared[name] = space
+            self._append(encode_space(space), space, SPACE)
+
+    def _append(self, record: bytes, value: object, kind: int) -> None:
+        self._ops.append(Put(len(self._records), kind))
+        self._records.append(record)
+        self._values.append(value)
+
+    def _place(self) -> Address:
+        return Address(self._seq, len(self._records))
+
+    def _next_position(self, namespace: Namespace, thread: str) -> int:
+        key = (namespace, thread)
+        if key not in self._positions:
+            number = self._index.catalogue.known_namespace(namespace)
+            self._positions[key] = 0 if number is None else self._index.catalogue.thread_length(thread, number)
+        position = self._positions[key]
+        self._positions[key] += 1
+        return position
+
+    def _erase_versions(self, row: Row) -> None:
+        for version in self._index.catalogue.versions(row.id, row.namespace):
+            self._erase(version.address)
+
+    def _erase(self, address: int) -> bool:
+        if address in self._erased:
+            return False
+        self._erased.add(address)
+        self._ops.append(Erase(Address.of(address)))
+        return True
+
+
+def state_of(row: Row) -> State:
+    """The state that a new version carries over."""
+    return State(
+        archived=bool(row.archived),
+        pinned=bool(row.pinned),
+        uses=row.uses,
+        used_at=None if row.used is None else from_micros(row.used),
+        refreshed_at=None if row.refreshed is None else from_micros(row.refreshed),
+    )

@@ -1,0 +1,21 @@
+"""Receipts: what a forgetting did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What was forgotten, when and where in the log. With `dry_run`, what would be.
+
+    `purged` says whether nothing of it is left in the store; if not, the next session finishes it.
+    """
+
+    memories: int
+    versions: int
+    ids: Sequence[str] = field(repr=False)
+    seq: int | None
+    time: datetime | None
+    purged: bool
+    dry_run: bool = False

@@ -1,0 +1,121 @@
+"""Memories of a session: opened from the store, with what the index knows since, and queried.
+
+The record says what was written; uses, pins, archiving and a changed expiry came later and are laid over it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from vault_core.index import BoxIndex, Row
+from vault_core.index.catalogue import RowLookup
+from vault_core.keys import Box
+from vault_core.lifecycle.batch import state_of
+from vault_core.memory import Memory, Namespace, parse_filter
+from vault_core.memory.codec import decode_memory
+from vault_core.memory.filters import All, Filter
+from vault_core.memory.model import Address
+from vault_core.memory.times import from_micros
+from vault_core.retrieval.scope import Predicate
+from vault_core.session.session import Session
+
+_BATCH = 256
+
+MemoryTest = Callable[[Memory], bool]
+
+
+def fetch(session: Session, box: Box, rows: Iterable[Row]) -> dict[int, Memory]:
+    """Open versions, by address. One that was erased a moment ago is left out."""
+    wanted = {row.address: row for row in rows}
+    found = session.plaintexts(box, {number: row.digest for number, row in wanted.items()})
+    return {
+        number: _overlaid(decode_memory(plaintext, Address.of(number), box.name), wanted[number])
+        for number, plaintext in found.items()
+    }
+
+
+def fetch_addresses(session: Session, box: Box, addresses: Sequence[int]) -> list[Memory]:
+    """Open versions in the order of their addresses as given."""
+    rows = session.index(box).catalogue.rows(addresses)
+    found = fetch(session, box, rows.values())
+    return [found[address] for address in addresses if address in found]
+
+
+def predicate(session: Session, box: Box, filter: Filter | MemoryTest | Any) -> Predicate | None:
+    """A filter as a judge of addresses: a dict or tree over the catalogue, a callable over opened memories."""
+    if filter is None:
+        return None
+    index = session.index(box)
+    if callable(filter):
+        test: MemoryTest = filter
+
+        def judge_opened(addresses: list[int]) -> list[bool]:
+            opened = fetch(session, box, index.catalogue.rows(addresses).values())
+            return [address in opened and bool(test(opened[address])) for address in addresses]
+
+        return judge_opened
+    tree = parse_filter(filter)
+    if isinstance(tree, All) and not tree.parts:
+        return None
+
+    def judge(addresses: list[int]) -> list[bool]:
+        rows = index.catalogue.rows(addresses)
+        return [tree.matches(RowLookup(index.catalogue, rows[address])) for address in addresses]
+
+    return judge
+
+
+def of_type(index: BoxIndex, memory_type: str | None) -> Predicate | None:
+    """The judge that lets one memory type through."""
+    if memory_type is None:
+        return None
+
+    def judge(addresses: list[int]) -> list[bool]:
+        rows = index.catalogue.rows(addresses)
+        return [rows[address].type == memory_type for address in addresses]
+
+    return judge
+
+
+def known_at(session: Session, box: Box, as_of: int | None) -> Predicate | None:
+    """The judge that lets through what was written by then and, if it says so, was true then."""
+    if as_of is None:
+        return None
+    index = session.index(box)
+
+    def judge(addresses: list[int]) -> list[bool]:
+        return [row.updated <= as_of and _true_at(row, as_of) for row in _in_order(index, addresses)]
+
+    return judge
+
+
+def each(addresses: Sequence[int], judge: Predicate | None) -> Iterator[int]:
+    """The addresses that a judge lets through, a batch at a time."""
+    for start in range(0, len(addresses), _BATCH):
+        some = list(addresses[start : start + _BATCH])
+        verdicts = judge(some) if judge is not None else [True] * len(some)
+        yield from (address for address, kept in zip(some, verdicts, strict=True) if kept)
+
+
+def current_row(session: Session, box: Box, id: str, namespace: Namespace) -> Row | None:
+    """The current version's row in exactly this namespace."""
+    catalogue = session.index(box).catalogue
+    number = catalogue.known_namespace(namespace)
+    return None if number is None else catalogue.current(id, number)
+
+
+def _in_order(index: BoxIndex, addresses: list[int]) -> list[Row]:
+    rows = index.catalogue.rows(addresses)
+    return [rows[address] for address in addresses]
+
+
+def _true_at(row: Row, moment: int) -> bool:
+    return (row.valid_from is None or row.valid_from <= moment) and (row.valid_to is None or row.valid_to > moment)
+
+
+def _overlaid(memory: Memory, row: Row) -> Memory:
+    state = state_of(row)
+    expires = None if row.expires is None else from_micros(row.expires)
+    if memory.state == state and memory.expires_at == expires:
+        return memory
+    return replace(memory, state=state, expires_at=expires)

@@ -1,0 +1,273 @@
+"""Reading: searches, lists and histories over the boxes of a session."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Literal
+
+from vault_core.errors import EmbedderMismatchError, InvalidInputError, MemoryNotFoundError
+from vault_core.index import BoxIndex
+from vault_core.keys import Box
+from vault_core.memory import Memory, Namespace, SearchResult
+from vault_core.memory.draft import check_id, check_label, check_namespace
+from vault_core.memory.model import Vector
+from vault_core.memory.times import parse_time, to_micros
+from vault_core.retrieval.query import lexical_query
+from vault_core.retrieval.ranking import Hit, nearest, rank
+from vault_core.retrieval.scope import Scope, combined
+from vault_core.session.memories import current_row, each, fetch, fetch_addresses, known_at, of_type, predicate
+from vault_core.session.session import Session
+
+Boxes = str | Sequence[str] | None
+Order = Literal["created", "-created", "updated", "-updated", "event", "-event"]
+MAX_TOP_K = 10_000
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What a search or list may see, as the caller gave it."""
+
+    namespace: Any = None
+    exact: bool = False
+    memory_type: str | None = None
+    filter: Any = None
+    include_superseded: bool = False
+    include_expired: bool = False
+    as_of: datetime | str | None = None
+    box: Boxes = None
+
+    def scope(self, session: Session, box: Box) -> Scope:
+        """The scope in one box."""
+        moment = parse_time(self.as_of, "as_of")
+        as_of = None if moment is None else to_micros(moment)
+        index = session.index(box)
+        memory_type = None if self.memory_type is None else check_label(self.memory_type, "memory_type")
+        return Scope(
+            now=session.now() if as_of is None else as_of,
+            namespace=None if self.namespace is None else check_namespace(self.namespace),
+            exact=self.exact,
+            superseded=self.include_superseded or as_of is not None,
+            expired=self.include_expired,
+            versions=as_of is not None,
+            predicate=combined(
+                of_type(index, memory_type), known_at(session, box, as_of), predicate(session, box, self.filter)
+            ),
+        )
+
+    def boxes(self, session: Session) -> list[Box]:
+        """The boxes that are asked; all of them by default."""
+        if self.box is None:
+            return list(session.keyring.boxes)
+        names = [self.box] if isinstance(self.box, str) else list(self.box)
+        return [session.box(name) for name in names]
+
+
+def search(
+    session: Session,
+    text: str,
+    vector: Vector | None,
+    space: str,
+    query: Query,
+    *,
+    lexical: bool,
+    top_k: int,
+    offset: int,
+    min_score: float | None,
+    cut: bool,
+    explain: bool,
+) -> list[SearchResult]:
+    """Ranked hits over the boxes asked."""
+    wanted = _check_paging(top_k, offset)
+    asked = lexical_query(text) if lexical else None
+    if asked is None and vector is None:
+        return []
+
+    def hits(index: BoxIndex, scope: Scope) -> list[Hit]:
+        usable = vector if vector is not None and _fits(index, space, vector) else None
+        if asked is None and usable is None:
+            return []
+        if asked is None and usable is not None:
+            return nearest(index, usable, space, scope, wanted=wanted)
+        return rank(index, asked, usable, space, scope, wanted=wanted, cut=cut)
+
+    with session.reading():
+        return _merged(session, query, hits, offset, wanted, min_score, explain)
+
+
+def find_similar(
+    session: Session, vector: Vector, space: str, query: Query, *, top_k: int, offset: int, threshold: float | None
+) -> list[SearchResult]:
+    """Plain cosine over the boxes asked."""
+    wanted = _check_paging(top_k, offset)
+
+    def hits(index: BoxIndex, scope: Scope) -> list[Hit]:
+        if not _fits(index, space, vector):
+            return []
+        return nearest(index, vector, space, scope, wanted=wanted)
+
+    with session.reading():
+        return _merged(session, query, hits, offset, wanted, threshold, explain=True)
+
+
+def list_memories(session: Session, query: Query, order_by: Order, limit: int | None, offset: int) -> list[Memory]:
+    """A page of memories."""
+    if (limit is not None and limit < 0) or offset < 0:
+        raise InvalidInputError("limit and offset can't be negative")
+    with session.reading():
+        found: list[tuple[Any, Box, int]] = []
+        for box in query.boxes(session):
+            found += [(key, box, address) for key, address in _ordered(session, box, query, order_by)]
+        if len(query.boxes(session)) > 1:
+            found.sort(key=lambda one: one[0], reverse=order_by.startswith("-"))
+        page = found[offset:] if limit is None else found[offset : offset + limit]
+        return _opened_in_order(session, [(box, address) for _, box, address in page])
+
+
+def stream(session: Session, query: Query) -> Iterator[Memory]:
+    """All memories in the order they were written, a few at a time. Those written meanwhile may or may not be seen."""
+    with session.reading():
+        plan = []
+        for box in query.boxes(session):
+            scope, index = query.scope(session, box), session.index(box)
+            plan.append((box.name, index.columns.address[scope.mask(index, searched=False)].copy()))
+    for name, addresses in plan:
+        for start in range(0, len(addresses), _BATCH):
+            with session.reading():
+                box = session.box(name)
+                alive = list(session.index(box).catalogue.rows(addresses[start : start + _BATCH].tolist()))
+                chosen = list(each(sorted(alive), query.scope(session, box).predicate))
+                some = fetch_addresses(session, box, chosen)
+            yield from some
+
+
+def count(session: Session, query: Query) -> int:
+    """How many memories a list would give."""
+    with session.reading():
+        total = 0
+        for box in query.boxes(session):
+            index, scope = session.index(box), query.scope(session, box)
+            mask = scope.mask(index, searched=False)
+            if scope.predicate is None:
+                total += int(mask.sum())
+            else:
+                total += sum(1 for _ in each(index.columns.address[mask].tolist(), scope.predicate))
+        return total
+
+
+def get_many(session: Session, ids: Iterable[str], namespace: Namespace, box_name: str) -> list[Memory | None]:
+    """Memories by id in exactly this namespace; None where there is none."""
+    wanted = [check_id(id_) for id_ in ids]
+    with session.reading():
+        box = session.box(box_name)
+        rows = {id_: current_row(session, box, id_, namespace) for id_ in dict.fromkeys(wanted)}
+        found = fetch(session, box, [row for row in rows.values() if row is not None])
+        return [None if row is None else found.get(row.address) for row in (rows[id_] for id_ in wanted)]
+
+
+def history(session: Session, id: str, namespace: Namespace, box_name: str) -> list[Memory]:
+    """Every unerased version of a memory, oldest first.
+
+    Raises:
+        MemoryNotFoundError: there is none.
+    """
+    with session.reading():
+        box = session.box(box_name)
+        catalogue = session.index(box).catalogue
+        number = catalogue.known_namespace(namespace)
+        rows = [] if number is None else catalogue.versions(check_id(id), number)
+        found = fetch(session, box, rows)
+        if not found:
+            raise MemoryNotFoundError("there is no memory with this id in this namespace")
+        return [found[row.address] for row in rows if row.address in found]
+
+
+def namespaces(
+    session: Session,
+    boxes: Boxes,
+    *,
+    prefix: Sequence[str],
+    suffix: Sequence[str],
+    max_depth: int | None,
+    limit: int | None,
+    offset: int,
+) -> list[Namespace]:
+    """Namespaces that hold memories, in order; "*" stands for one label."""
+    with session.reading():
+        found: set[Namespace] = set()
+        for box in Query(box=boxes).boxes(session):
+            found |= session.index(box).catalogue.occupied().keys()
+    fitting = {
+        labels[:max_depth]
+        for labels in found
+        if _labels_fit(labels[: len(prefix)], prefix)
+        and _labels_fit(labels[len(labels) - len(suffix) :] if len(suffix) <= len(labels) else (), suffix)
+    }
+    end = None if limit is None else offset + limit
+    return list(islice(sorted(fitting), offset, end))
+
+
+def _merged(
+    session: Session, query: Query, hits: Any, offset: int, wanted: int, min_score: float | None, explain: bool
+) -> list[SearchResult]:
+    boxes = query.boxes(session)
+    ranked: list[tuple[float, int, int, Hit]] = []
+    for place, box in enumerate(boxes):
+        found: list[Hit] = hits(session.index(box), query.scope(session, box))
+        ranked += [(-hit.score, place, hit.address, hit) for hit in found]
+    ranked.sort(key=lambda one: one[:3])
+    page = [one for one in ranked if min_score is None or one[3].score >= min_score][offset:wanted]
+    opened = {
+        (place, memory.address.number): memory
+        for place, box in enumerate(boxes)
+        for memory in fetch_addresses(session, box, [number for _, at, number, _ in page if at == place])
+    }
+    return [
+        SearchResult(memory=opened[place, number], score=hit.score, parts=hit.parts if explain else {})
+        for _, place, number, hit in page
+        if (place, number) in opened
+    ]
+
+
+def _ordered(session: Session, box: Box, query: Query, order_by: Order) -> list[tuple[Any, int]]:
+    index, scope = session.index(box), query.scope(session, box)
+    column = order_by.removeprefix("-")
+    if column not in ("created", "updated", "event"):
+        raise InvalidInputError('order_by must be "created", "updated" or "event", with "-" in front for newest first')
+    addresses = index.columns.address[scope.mask(index, searched=False)].tolist()
+    kept = list(each(addresses, scope.predicate))
+    if column == "updated":
+        keyed = [(address, address) for address in kept]
+    else:
+        keys = index.catalogue.sort_keys(column)
+        keyed = [(keys[address], address) for address in kept]
+    return sorted(keyed, reverse=order_by.startswith("-"))
+
+
+def _opened_in_order(session: Session, page: list[tuple[Box, int]]) -> list[Memory]:
+    opened = {}
+    for box in {box.name: box for box, _ in page}.values():
+        wanted = [address for other, address in page if other.name == box.name]
+        opened.update({(box.name, one.address.number): one for one in fetch_addresses(session, box, wanted)})
+    return [opened[box.name, address] for box, address in page if (box.name, address) in opened]
+
+
+def _fits(index: BoxIndex, space: str, vector: Vector) -> bool:
+    known = index.spaces.get(space)
+    if known is not None and known.dimension != len(vector):
+        raise EmbedderMismatchError(
+            f"the space {space!r} has {known.dimension} dimensions and the query has {len(vector)}; "
+            "use that space's embedder"
+        )
+    return known is not None
+
+
+def _labels_fit(labels: Namespace, pattern: Sequence[str]) -> bool:
+    return len(labels) == len(pattern) and all(one in ("*", label) for label, one in zip(labels, pattern, strict=True))
+
+
+def _check_paging(top_k: int, offset: int) -> int:
+    if not isinstance(top_k, int) or not isinstance(offset, int) or not 1 <= top_k <= MAX_TOP_K or offset < 0:
+        raise InvalidInputError(f"top_k must be 1 to {MAX_TOP_K:,} and offset must not be negative")
+    return top_k + offset

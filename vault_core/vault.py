@@ -1,0 +1,604 @@
+"""Vault: one person's memory, open. Joins the rooms and holds no logic of its own."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from vault_core.crypto import KdfParameters, Key
+from vault_core.embedders.base import as_embedder, embed_query_checked
+from vault_core.errors import InvalidInputError, MemoryNotFoundError, WrongPassphraseError
+from vault_core.keys import Header, KeyProvider, Keyring, Passphrase, Slot, provider_from, seal_header
+from vault_core.keys.providers import KeyringKey
+from vault_core.lifecycle import Receipt
+from vault_core.log.log import seal_first_entry
+from vault_core.memory import Draft, Memory, Namespace, SearchResult, Space
+from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_namespace, check_vector
+from vault_core.memory.times import from_micros
+from vault_core.session import Session, locks, reading
+from vault_core.session.items import Items
+from vault_core.session.locks import Rotation, SlotEntry
+from vault_core.session.reading import Boxes, Order, Query
+from vault_core.session.session import microseconds
+from vault_core.session.transaction import Transaction
+from vault_core.session.verify import Progress, Report, verify
+from vault_core.session.writing import Writer
+from vault_core.store import open_store
+
+if TYPE_CHECKING:
+    from vault_core.aio import AsyncVault
+
+T = TypeVar("T")
+Hits = list[SearchResult]  # named here, for inside the class `list` is a method
+Memories = list[Memory]
+MaybeMemories = list[Memory | None]
+Namespaces = list[Namespace]
+Mode = Literal["hybrid", "lexical", "dense"]
+_KEEP: Any = object()  # "leave as it is", where None has a meaning of its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Figures of an open vault. Counts are of current, visible memories; bytes are what the store uses."""
+
+    memories: int
+    by_type: Mapping[str, int]
+    namespaces: int
+    items: int
+    boxes: Sequence[str]
+    spaces: Mapping[str, Space]
+    commits: int
+    key_generation: int
+    owner: str
+    created_at: datetime
+    store_bytes: int
+    location: str
+
+
+class Vault:
+    """An open vault: every method is safe from any thread, and durable when it returns.
+
+    Made by `Vault.create` and `Vault.open`; use it in a `with` block, or call `close`. Other processes may have the
+    same vault open; what they commit is in the next read here. After `fork()` a child has to open the vault anew.
+
+    Any method may raise `UnavailableError` (the store can't serve), `VaultTamperedError` (its bytes are not what was
+    written), `SessionStateError` (closed, forked, read-only, keys rotated) and `InvalidInputError` (the argument it names).
+    """
+
+    def __init__(self, session: Session, embedder: Any = None) -> None:
+        """Use `Vault.create` or `Vault.open`."""
+        self._session = session
+        self._embedder = as_embedder(embedder)
+        self._writer = Writer(session, self._embedder)
+
+    @classmethod
+    def create(
+        cls,
+        location: Any,
+        *,
+        passphrase: str | None = None,
+        unlock: KeyProvider | None = None,
+        owner: str = "",
+        embedder: Any = None,
+        kdf: KdfParameters | None = None,
+    ) -> Self:
+        """Make a vault and open it.
+
+        `location` is a path, `memory://`, or a store. It is unlocked by the passphrase, or by the provider `unlock`;
+        with neither, by the passphrase of the environment (see `Vault.open`).
+
+        Raises:
+            ConflictError: there is something already.
+            InvalidInputError: the passphrase is too weak, or there is none.
+        """
+        provider = Passphrase(passphrase) if passphrase is not None else unlock or provider_from(os.environ)
+        if provider is None:
+            raise InvalidInputError("give a passphrase (or a key provider as unlock) for the new vault")
+        if isinstance(provider, Passphrase):
+            provider.check_quality()
+        if owner:
+            check_label(owner, "owner")
+        vault, now, mek = secrets.token_bytes(16), microseconds(), Key.random()
+        keyring = Keyring.new(owner, now)
+        try:
+            slot = Slot.make(mek, provider, vault, kdf)
+            header = seal_header(vault, 1, keyring, [slot], mek)
+            entry, _ = seal_first_entry(vault, keyring, header, secrets.token_bytes(16), now)
+        finally:
+            keyring.wipe()
+        store = open_store(location, create=True)
+        try:
+            store.create(header, entry)
+            store.lock(exclusive=False)
+            session = Session.unlocked(store, Header.parse(header), header, mek, provider)
+        except BaseException:
+            store.close()
+            raise
+        return cls(session, embedder)
+
+    @classmethod
+    def open(
+        cls,
+        location: Any,
+        *,
+        passphrase: str | None = None,
+        unlock: KeyProvider | None = None,
+        embedder: Any = None,
+        read_only: bool = False,
+        exclusive: bool = False,
+        accept_rollback: bool = False,
+    ) -> Self:
+        """Open a vault.
+
+        Unlocked by the first of: `passphrase`, `unlock`, `STRONGROOM_PASSPHRASE_COMMAND`,
+        `STRONGROOM_PASSPHRASE_FILE`, `STRONGROOM_PASSPHRASE`, the OS keyring. `exclusive` keeps other sessions out;
+        `accept_rollback` accepts an older state than this machine has seen, and says so in the log.
+
+        Raises:
+            VaultNotFoundError: there is no vault.
+            WrongPassphraseError: no slot opens with this secret.
+            RollbackError: the store shows an older or other state than this machine has seen.
+            VaultAlreadyOpenError: another session is in the way.
+            FormatTooNewError: a newer version wrote it.
+        """
+        given = Passphrase(passphrase) if passphrase is not None else unlock or provider_from(os.environ)
+        store = open_store(location, read_only=read_only)
+        try:
+            store.lock(exclusive=exclusive)
+            session = Session.open(
+                store,
+                [given] if given is not None else [KeyringKey()],
+                read_only=read_only,
+                accept_rollback=accept_rollback,
+            )
+        except WrongPassphraseError:
+            store.close()
+            if given is None:
+                raise WrongPassphraseError(
+                    "no secret was given: pass a passphrase, or set STRONGROOM_PASSPHRASE_FILE or _COMMAND"
+                ) from None
+            raise
+        except BaseException:
+            store.close()
+            raise
+        return cls(session, embedder)
+
+    # writing memories
+
+    def add(self, content: Any, *, box: str = "main", **fields: Any) -> Memory:
+        """Store one memory and give it as it is stored.
+
+        `content` is text or JSON (an object or list). Fields, all optional: `id`, `namespace`, `memory_type`, `tags`, `metadata`,
+        `importance`, `confidence`, `sensitivity`, `source`, `thread`, `event_time`, `valid_from`, `valid_to`,
+        `expires_at`, `slot`, `supersedes`, `emotional_intensity`, `valence`, `data_class`, `tier`, `vector`, `vectors`, `index`,
+        `keep_history`, `reason`: see `Draft`.
+
+        With an explicit `id` it is an upsert: everything is replaced, `created_at` kept. Without one, identical content
+        in the same namespace refreshes the memory that is there. Without `memory_type` the rules of
+        `vault_core.memory.classify` choose one.
+        """
+        return self.add_many([_draft(content, fields)], box=box)[0]
+
+    def add_many(self, drafts: Iterable[Draft], *, box: str = "main") -> Memories:
+        """Store memories in one commit: all of them, or none. Gives them in the order of the drafts."""
+        return self._writer.add_many(drafts, box)
+
+    def update(
+        self, id: str, *, namespace: Sequence[str] = (), box: str = "main", keep_history: bool = True, **fields: Any
+    ) -> Memory:
+        """Write a new version with the named fields replaced; the others stay.
+
+        Raises:
+            MemoryNotFoundError: there is no such memory.
+        """
+        return self._writer.update(check_id(id), check_namespace(namespace), box, fields, keep_history=keep_history)
+
+    def restore(self, id: str, version: str, *, namespace: Sequence[str] = (), box: str = "main") -> Memory:
+        """Make an earlier version (`memory.version`) the current one again.
+
+        Raises:
+            MemoryNotFoundError: there is no such memory or version.
+        """
+        return self._writer.restore(check_id(id), version, check_namespace(namespace), box)
+
+    def touch(
+        self, ids: Iterable[str], *, namespace: Sequence[str] = (), expires_at: Any = _KEEP, box: str = "main"
+    ) -> int:
+        """Confirm memories as still true and used; with `expires_at` change when they expire (None: never).
+
+        Raises:
+            MemoryNotFoundError: one of them is not there; none is changed.
+        """
+        keep, moment = expires_at is _KEEP, None if expires_at is _KEEP else expires_at
+        return self._writer.touch(ids, check_namespace(namespace), box, moment, keep_expiry=keep)
+
+    def archive(self, id: str, *, namespace: Sequence[str] = (), undo: bool = False, box: str = "main") -> None:
+        """Hide a memory from every query without erasing anything; `undo` brings it back."""
+        self._writer.mark(check_id(id), check_namespace(namespace), box, archived=not undo, pinned=None)
+
+    def pin(self, id: str, *, namespace: Sequence[str] = (), undo: bool = False, box: str = "main") -> None:
+        """Mark a memory as one that agents should always have; `undo` takes that back."""
+        self._writer.mark(check_id(id), check_namespace(namespace), box, archived=None, pinned=not undo)
+
+    def forget(self, id: str, *, namespace: Sequence[str] = (), dry_run: bool = False, box: str = "main") -> Receipt:
+        """Erase a memory and its whole history, from the log's records, the index and the snapshots.
+
+        Can't be undone; `archive` can. If the receipt says `purged=False`, another session kept the store from
+        overwriting its journal; the next session to open the vault does it.
+
+        Raises:
+            MemoryNotFoundError: there is no such memory.
+        """
+        return self.forget_many([id], namespace=namespace, dry_run=dry_run, box=box)
+
+    def forget_many(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        namespace: Sequence[str] | None = None,
+        filter: Any = None,
+        dry_run: bool = False,
+        box: str = "main",
+    ) -> Receipt:
+        """Erase memories by id, or all that a filter (and a namespace with what is below it) selects, in one commit.
+
+        Raises:
+            MemoryNotFoundError: one of the ids is not there; nothing is erased.
+            InvalidInputError: neither ids nor a filter nor a namespace.
+        """
+        if ids is not None:
+            if filter is not None:
+                raise InvalidInputError("give ids or a filter, not both")
+            exact = check_namespace(() if namespace is None else namespace)
+            return self._writer.forget([check_id(one) for one in ids], exact, None, box, dry_run=dry_run)
+        if filter is None and namespace is None:
+            raise InvalidInputError("say what to forget: ids, a filter or a namespace")
+        query = Query(namespace=namespace, filter=filter, include_superseded=True, include_expired=True)
+        return self._writer.forget(None, (), query, box, dry_run=dry_run)
+
+    def transact(self, work: Callable[[Transaction], T], *, box: str = "main") -> T:
+        """Run `work(tx)` on the newest state; all it writes is one commit, or nothing if it raises. It may run again."""
+        writer, session = self._writer, self._session
+        return writer.commit(
+            check_label(box, "box"),
+            lambda batch: work(Transaction(session, box, batch, writer.drafted, writer.revised)),
+        )
+
+    # reading by id
+
+    def get(self, id: str, *, namespace: Sequence[str] = (), box: str = "main") -> Memory:
+        """The memory with this id in exactly this namespace, whether superseded, archived or expired.
+
+        Raises:
+            MemoryNotFoundError: there is none.
+        """
+        found = self.get_many([id], namespace=namespace, box=box)[0]
+        if found is None:
+            raise MemoryNotFoundError("there is no memory with this id in this namespace")
+        return found
+
+    def get_many(self, ids: Iterable[str], *, namespace: Sequence[str] = (), box: str = "main") -> MaybeMemories:
+        """Memories in the order of the ids; None where there is none."""
+        return reading.get_many(self._session, ids, check_namespace(namespace), box)
+
+    def history(self, id: str, *, namespace: Sequence[str] = (), box: str = "main") -> Memories:
+        """Every unerased version of a memory, oldest first, each with its provenance, time and reason.
+
+        Raises:
+            MemoryNotFoundError: there is none.
+        """
+        return reading.history(self._session, id, check_namespace(namespace), box)
+
+    # querying
+
+    def search(
+        self,
+        query: str,
+        *,
+        top_k: int = 10,
+        offset: int = 0,
+        namespace: Sequence[str] | None = None,
+        exact: bool = False,
+        memory_type: str | None = None,
+        filter: Any = None,
+        query_vector: Any = None,
+        space: str | None = None,
+        mode: Mode = "hybrid",
+        min_score: float | None = None,
+        cut: bool = True,
+        include_superseded: bool = False,
+        include_expired: bool = False,
+        as_of: datetime | str | None = None,
+        explain: bool = False,
+        box: Boxes = None,
+    ) -> Hits:
+        """The memories that answer a query best, best first.
+
+        `namespace` selects it and everything below; `exact` only that level. `filter` is a dict, a `Filter` or a
+        function of a `Memory`. `mode="lexical"` uses words alone, `"dense"` the vector alone: plain cosine, min(top_k, n) hits. `cut` drops hits that
+        are far worse than the best. `as_of` shows what was believed and true then. Without `box` every box is asked.
+        """
+        if not isinstance(query, str):
+            raise InvalidInputError("a query is text")
+        if mode not in ("hybrid", "lexical", "dense"):
+            raise InvalidInputError('mode must be "hybrid", "lexical" or "dense"')
+        vector = None if mode == "lexical" else self._query_vector(query, query_vector, space)
+        if mode == "dense" and vector is None:
+            raise InvalidInputError("a dense search needs an embedder or a query_vector")
+        return reading.search(
+            self._session,
+            query,
+            vector,
+            space or DEFAULT_SPACE,
+            Query(
+                namespace=namespace,
+                exact=exact,
+                memory_type=memory_type,
+                filter=filter,
+                include_superseded=include_superseded,
+                include_expired=include_expired,
+                as_of=as_of,
+                box=box,
+            ),
+            lexical=mode != "dense",
+            top_k=top_k,
+            offset=offset,
+            min_score=min_score,
+            cut=cut,
+            explain=explain,
+        )
+
+    def find_similar(
+        self,
+        vector: Any,
+        *,
+        top_k: int = 10,
+        offset: int = 0,
+        threshold: float | None = None,
+        space: str | None = None,
+        namespace: Sequence[str] | None = None,
+        exact: bool = False,
+        filter: Any = None,
+        include_superseded: bool = False,
+        include_expired: bool = False,
+        box: Boxes = None,
+    ) -> Hits:
+        """The memories whose vectors are nearest by cosine, and nothing else: min(top_k, n) hits, no cut."""
+        query = Query(
+            namespace=namespace,
+            exact=exact,
+            filter=filter,
+            include_superseded=include_superseded,
+            include_expired=include_expired,
+            box=box,
+        )
+        return reading.find_similar(
+            self._session,
+            check_vector(vector),
+            space or DEFAULT_SPACE,
+            query,
+            top_k=top_k,
+            offset=offset,
+            threshold=threshold,
+        )
+
+    def list(
+        self,
+        *,
+        namespace: Sequence[str] | None = None,
+        exact: bool = False,
+        memory_type: str | None = None,
+        filter: Any = None,
+        order_by: Order = "-updated",
+        limit: int | None = 100,
+        offset: int = 0,
+        include_superseded: bool = False,
+        include_expired: bool = False,
+        box: Boxes = None,
+    ) -> Memories:
+        """A page of memories, newest first by default; `order_by` is `created`, `updated` or `event`, with `-` for newest first."""
+        query = Query(
+            namespace=namespace,
+            exact=exact,
+            memory_type=memory_type,
+            filter=filter,
+            include_superseded=include_superseded,
+            include_expired=include_expired,
+            box=box,
+        )
+        return reading.list_memories(self._session, query, order_by, limit, offset)
+
+    def stream(
+        self,
+        *,
+        namespace: Sequence[str] | None = None,
+        filter: Any = None,
+        include_superseded: bool = False,
+        include_expired: bool = False,
+        box: Boxes = None,
+    ) -> Iterator[Memory]:
+        """All memories in the order they were written, in constant memory."""
+        query = Query(
+            namespace=namespace,
+            filter=filter,
+            include_superseded=include_superseded,
+            include_expired=include_expired,
+            box=box,
+        )
+        return reading.stream(self._session, query)
+
+    def count(
+        self,
+        *,
+        namespace: Sequence[str] | None = None,
+        exact: bool = False,
+        memory_type: str | None = None,
+        filter: Any = None,
+        include_superseded: bool = False,
+        include_expired: bool = False,
+        box: Boxes = None,
+    ) -> int:
+        """How many memories `list` would give without a limit."""
+        query = Query(
+            namespace=namespace,
+            exact=exact,
+            memory_type=memory_type,
+            filter=filter,
+            include_superseded=include_superseded,
+            include_expired=include_expired,
+            box=box,
+        )
+        return reading.count(self._session, query)
+
+    def namespaces(
+        self,
+        *,
+        prefix: Sequence[str] = (),
+        suffix: Sequence[str] = (),
+        max_depth: int | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        box: Boxes = None,
+    ) -> Namespaces:
+        """Namespaces that hold memories, sorted; `"*"` in prefix or suffix stands for one label; deeper ones are cut to `max_depth`."""
+        return reading.namespaces(
+            self._session,
+            box,
+            prefix=check_namespace(prefix),
+            suffix=check_namespace(suffix),
+            max_depth=max_depth,
+            limit=limit,
+            offset=offset,
+        )
+
+    def items(self, collection: str, *, box: str = "main") -> Items:
+        """The items of a collection: bytes by key, for what is no memory."""
+        return Items(self._session, self._writer.commit, collection, box)
+
+    # the vault
+
+    def checkpoint(self) -> bool:
+        """Write a snapshot now, so that the next opening is fast. False if the journal could not be emptied."""
+        return self._session.checkpoint()
+
+    def stats(self) -> Stats:
+        """Figures of the vault as it stands."""
+        with self._session.reading() as session:
+            indexes = [session.index(box) for box in session.keyring.boxes]
+            by_type: dict[str, int] = {}
+            for index in indexes:
+                for name, number in index.catalogue.types().items():
+                    by_type[name] = by_type.get(name, 0) + number
+            settings = session.keyring.settings
+            return Stats(
+                memories=self.count(),
+                by_type=by_type,
+                namespaces=len(self.namespaces()),
+                items=sum(sum(index.catalogue.collections().values()) for index in indexes),
+                boxes=[box.name for box in session.keyring.boxes],
+                spaces={name: space for index in indexes for name, space in index.spaces.items()},
+                commits=session.log.state.seq,
+                key_generation=session.header.key_generation,
+                owner=settings["owner"],
+                created_at=from_micros(settings["created"]),
+                store_bytes=session.store.size(),
+                location=session.store.location,
+            )
+
+    def verify(self, *, full: bool = False, progress: Progress | None = None) -> Report:
+        """Walk the whole log and check every record's hash; with `full`, open every record too.
+
+        `progress(done, total)` is called now and then.
+
+        Raises:
+            VaultTamperedError: something is not what was written.
+        """
+        return verify(self._session, full=full, progress=progress)
+
+    def reclaim(self) -> None:
+        """Give the store's space back after much was forgotten. Needs as much free disk as the vault has bytes."""
+        with self._session.reading() as session:
+            session.store.reclaim()
+
+    def slots(self) -> Sequence[SlotEntry]:
+        """The ways to unlock this vault."""
+        return locks.slots(self._session)
+
+    def add_slot(self, provider: KeyProvider, *, kdf: KdfParameters | None = None) -> SlotEntry:
+        """Add a way to unlock: `Passphrase`, `RecoveryKey`, `FileKey`, `CommandKey` or `KeyringKey`."""
+        return locks.add_slot(self._session, provider, kdf)
+
+    def remove_slot(self, id: str) -> None:
+        """Remove a way to unlock. What its holder has copied stays readable to them; `rotate` protects what comes."""
+        locks.remove_slot(self._session, id)
+
+    def change_passphrase(self, old: str, new: str, *, kdf: KdfParameters | None = None) -> SlotEntry:
+        """Replace the passphrase slot that `old` opens.
+
+        Raises:
+            WrongPassphraseError: `old` opens no slot.
+        """
+        return locks.change_passphrase(self._session, old, new, kdf)
+
+    def rotate(self, *providers: KeyProvider) -> Rotation:
+        """New keys for everything written from now on. Slots that none of the providers opens are dropped."""
+        return locks.rotate(self._session, providers)
+
+    def boxes(self) -> Sequence[str]:
+        """The names of all boxes."""
+        with self._session.reading() as session:
+            return [box.name for box in session.keyring.boxes]
+
+    def add_box(self, name: str) -> str:
+        """Make a box: a part of the vault with a key of its own."""
+        return locks.add_box(self._session, name)
+
+    @property
+    def id(self) -> str:
+        """The vault's id, 32 hex digits."""
+        return self._session.header.vault.hex()
+
+    @property
+    def accepted_rollback(self) -> bool:
+        """Whether this opening accepted a state that does not extend what this machine had seen."""
+        return self._session.accepted_rollback
+
+    @property
+    def aio(self) -> "AsyncVault":
+        """The same session, awaited."""
+        from vault_core.aio import AsyncVault  # here: aio builds on Vault
+
+        return AsyncVault(self)
+
+    def close(self) -> None:
+        """Write a snapshot if it pays, wipe the keys, let go. Calling it twice does no harm."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Vault {self.id[:8]}… {'closed' if self._session.closed else 'open'}>"
+
+    def _query_vector(self, text: str, given: Any, space: str | None) -> Any:
+        if given is not None:
+            return check_vector(given)
+        if self._embedder is None or (space or DEFAULT_SPACE) != DEFAULT_SPACE or not text.strip():
+            return None
+        return embed_query_checked(self._embedder, text)
+
+
+def _draft(content: Any, fields: Mapping[str, Any]) -> Draft:
+    try:
+        return Draft(content=content, **fields)
+    except TypeError:
+        unknown = sorted(set(fields) - set(Draft.__slots__))
+        raise InvalidInputError(f"add has no argument {', '.join(unknown)!r}; see Vault.add") from None
