@@ -12,7 +12,38 @@ from vault_core.vault import Vault
 
 T = TypeVar("T")
 _AWAITED = frozenset(
-    ["add", "add_many", "update", "restore", "touch", "archive", "pin", "forget", "forget_many", "transact", "get", "get_many", "history", "search", "find_similar", "list", "count", "namespaces", "checkpoint", "stats", "verify", "reclaim", "slots", "add_slot", "remove_slot", "change_passphrase", "rotate", "boxes", "add_box", "close"]
+    [
+        "add",
+        "add_many",
+        "update",
+        "restore",
+        "touch",
+        "archive",
+        "pin",
+        "forget",
+        "forget_many",
+        "transact",
+        "get",
+        "get_many",
+        "history",
+        "search",
+        "find_similar",
+        "list",
+        "count",
+        "namespaces",
+        "checkpoint",
+        "stats",
+        "verify",
+        "reclaim",
+        "slots",
+        "add_slot",
+        "remove_slot",
+        "change_passphrase",
+        "rotate",
+        "boxes",
+        "add_box",
+        "close",
+    ]
 )
 _BATCH = 64
 

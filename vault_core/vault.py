@@ -65,7 +65,8 @@ class Vault:
     same vault open; what they commit is in the next read here. After `fork()` a child has to open the vault anew.
 
     Any method may raise `UnavailableError` (the store can't serve), `VaultTamperedError` (its bytes are not what was
-    written), `SessionStateError` (closed, forked, read-only, keys rotated) and `InvalidInputError` (the argument it names).
+    written), `SessionStateError` (closed, forked, read-only, keys rotated) and `InvalidInputError` (the argument that
+    it names).
     """
 
     def __init__(self, session: Session, embedder: Any = None) -> None:
@@ -171,10 +172,10 @@ class Vault:
     def add(self, content: Any, *, box: str = "main", **fields: Any) -> Memory:
         """Store one memory and give it as it is stored.
 
-        `content` is text or JSON (an object or list). Fields, all optional: `id`, `namespace`, `memory_type`, `tags`, `metadata`,
-        `importance`, `confidence`, `sensitivity`, `source`, `thread`, `event_time`, `valid_from`, `valid_to`,
-        `expires_at`, `slot`, `supersedes`, `emotional_intensity`, `valence`, `data_class`, `tier`, `vector`, `vectors`, `index`,
-        `keep_history`, `reason`: see `Draft`.
+        `content` is text or JSON (an object or list). Fields, all optional: `id`, `namespace`, `memory_type`, `tags`,
+        `metadata`, `importance`, `confidence`, `sensitivity`, `source`, `thread`, `event_time`, `valid_from`,
+        `valid_to`, `expires_at`, `slot`, `supersedes`, `emotional_intensity`, `valence`, `data_class`, `tier`,
+        `vector`, `vectors`, `index`, `keep_history`, `reason`: see `Draft`.
 
         With an explicit `id` it is an upsert: everything is replaced, `created_at` kept. Without one, identical content
         in the same namespace refreshes the memory that is there. Without `memory_type` the rules of
@@ -260,7 +261,7 @@ class Vault:
         return self._writer.forget(None, (), query, box, dry_run=dry_run)
 
     def transact(self, work: Callable[[Transaction], T], *, box: str = "main") -> T:
-        """Run `work(tx)` on the newest state; all it writes is one commit, or nothing if it raises. It may run again."""
+        """Run `work(tx)` on the newest state; all it writes is one commit, nothing if it raises. It may run again."""
         writer, session = self._writer, self._session
         return writer.commit(
             check_label(box, "box"),
@@ -318,8 +319,9 @@ class Vault:
         """The memories that answer a query best, best first.
 
         `namespace` selects it and everything below; `exact` only that level. `filter` is a dict, a `Filter` or a
-        function of a `Memory`. `mode="lexical"` uses words alone, `"dense"` the vector alone: plain cosine, min(top_k, n) hits. `cut` drops hits that
-        are far worse than the best. `as_of` shows what was believed and true then. Without `box` every box is asked.
+        function of a `Memory`. `mode="lexical"` uses words alone, `"dense"` the vector alone: plain cosine,
+        min(top_k, n) hits. `cut` drops hits that are far worse than the best. `as_of` shows what was believed and true
+        then. Without `box` every box is asked.
         """
         if not isinstance(query, str):
             raise InvalidInputError("a query is text")
@@ -399,7 +401,7 @@ class Vault:
         include_expired: bool = False,
         box: Boxes = None,
     ) -> Memories:
-        """A page of memories, newest first by default; `order_by` is `created`, `updated` or `event`, with `-` for newest first."""
+        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first."""
         query = Query(
             namespace=namespace,
             exact=exact,
@@ -463,7 +465,7 @@ class Vault:
         offset: int = 0,
         box: Boxes = None,
     ) -> Namespaces:
-        """Namespaces that hold memories, sorted; `"*"` in prefix or suffix stands for one label; deeper ones are cut to `max_depth`."""
+        """Namespaces that hold memories, sorted and cut to `max_depth`; `"*"` in prefix or suffix is any one label."""
         return reading.namespaces(
             self._session,
             box,

@@ -118,7 +118,7 @@ def derive_key(parent: Key, label: bytes, vault: bytes) -> Key:
 
 def mac(key: Key, message: bytes) -> bytes:
     """HMAC-SHA-256."""
-    return hmac.digest(key.view(), message, "sha256")  # type: ignore[arg-type]  # takes any buffer
+    return hmac.digest(key.view(), message, "sha256")
 
 
 def same(left: bytes, right: bytes) -> bool:

@@ -1,8 +1,8 @@
 """Keys in memory of their own: locked, left out of core dumps, zeroed in forked children, wiped when done.
 
 A `Key` lives in an anonymous page of its own and never prints, pickles or copies itself. CPython can't promise
-that no copy was ever made on the way (docs/threat-model.md, "keys in memory"); the paths here make none that outlive a call, and
-a test scans the process for leftovers.
+that no copy was ever made on the way (docs/threat-model.md, "Keys in memory"); the paths here make none that outlive
+a call, and a test scans the process for leftovers.
 """
 
 import ctypes

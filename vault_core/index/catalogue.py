@@ -22,7 +22,8 @@ CREATE TABLE memory (
   address INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, tier INTEGER NOT NULL,
   created INTEGER NOT NULL, updated INTEGER NOT NULL, event INTEGER, valid_from INTEGER, valid_to INTEGER,
   expires INTEGER, importance REAL, confidence REAL, intensity REAL, valence REAL, sensitivity TEXT, source TEXT,
-  thread TEXT, position INTEGER, data_class TEXT, subject TEXT, attribute TEXT, supersedes TEXT, tags TEXT, metadata TEXT,
+  thread TEXT, position INTEGER, data_class TEXT, subject TEXT, attribute TEXT, supersedes TEXT, tags TEXT,
+  metadata TEXT,
   uses INTEGER NOT NULL, used INTEGER, refreshed INTEGER, pinned INTEGER NOT NULL, archived INTEGER NOT NULL,
   current INTEGER NOT NULL, superseded INTEGER, content_hash BLOB NOT NULL, digest BLOB NOT NULL,
   lead INTEGER NOT NULL, text TEXT, content TEXT);
@@ -34,10 +35,50 @@ CREATE INDEX memory_supersedes ON memory (address) WHERE supersedes IS NOT NULL;
 CREATE TABLE item (
   address INTEGER PRIMARY KEY, collection TEXT NOT NULL, key TEXT NOT NULL, attributes TEXT, size INTEGER NOT NULL,
   created INTEGER NOT NULL, updated INTEGER NOT NULL, digest BLOB NOT NULL, UNIQUE (collection, key));
-CREATE TABLE space (name TEXT PRIMARY KEY, dimension INTEGER NOT NULL, fingerprint TEXT NOT NULL, address INTEGER NOT NULL, digest BLOB NOT NULL);
+CREATE TABLE space (
+  name TEXT PRIMARY KEY, dimension INTEGER NOT NULL, fingerprint TEXT NOT NULL, address INTEGER NOT NULL,
+  digest BLOB NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (text, content='memory', content_rowid='address', tokenize='porter unicode61');
 """
-_COLUMNS = ["address", "namespace", "id", "type", "tier", "created", "updated", "event", "valid_from", "valid_to", "expires", "importance", "confidence", "intensity", "valence", "sensitivity", "source", "thread", "position", "data_class", "subject", "attribute", "supersedes", "tags", "metadata", "uses", "used", "refreshed", "pinned", "archived", "current", "superseded", "content_hash", "digest", "lead", "text", "content"]
+_COLUMNS = [
+    "address",
+    "namespace",
+    "id",
+    "type",
+    "tier",
+    "created",
+    "updated",
+    "event",
+    "valid_from",
+    "valid_to",
+    "expires",
+    "importance",
+    "confidence",
+    "intensity",
+    "valence",
+    "sensitivity",
+    "source",
+    "thread",
+    "position",
+    "data_class",
+    "subject",
+    "attribute",
+    "supersedes",
+    "tags",
+    "metadata",
+    "uses",
+    "used",
+    "refreshed",
+    "pinned",
+    "archived",
+    "current",
+    "superseded",
+    "content_hash",
+    "digest",
+    "lead",
+    "text",
+    "content",
+]
 _INSERT = f"INSERT INTO memory VALUES ({','.join('?' * len(_COLUMNS))})"
 _SELECT = f"SELECT {','.join(_COLUMNS)} FROM memory"
 _BATCH = 500
@@ -189,7 +230,7 @@ class Catalogue:
 
     def rows(self, addresses: Iterable[int]) -> dict[int, Row]:
         """Several versions."""
-        wanted, out = list(addresses), {}
+        wanted, out = list(addresses), dict[int, Row]()
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             sql = f"{_SELECT} WHERE address IN ({','.join('?' * len(batch))})"
@@ -272,7 +313,7 @@ class Catalogue:
         return {address: (key, address) for address, key in self._db.execute(f"SELECT address, {moment} FROM memory")}
 
     def columns(self) -> list[tuple[int, int, int, int | None, int, int, int, int | None]]:
-        """What `Columns` needs, in log order: address, namespace, current, expires, created, archived, searched, superseded."""
+        """What `Columns` needs, in log order, as `Catalogue.columns` selects it."""
         return self._db.execute(
             "SELECT address, namespace, current, expires, updated, archived, text IS NOT NULL, superseded "
             "FROM memory ORDER BY address"
@@ -309,10 +350,6 @@ class Catalogue:
     def erase_item(self, address: int) -> bool:
         """Remove an item; False if there is none at this address."""
         return self._db.execute("DELETE FROM item WHERE address = ?", (address,)).rowcount > 0
-
-    def has_item(self, address: int) -> bool:
-        """Whether an item is at this address."""
-        return self._db.execute("SELECT 1 FROM item WHERE address = ?", (address,)).fetchone() is not None
 
     def item(self, collection: str, key: str) -> ItemRow | None:
         """One item."""
@@ -360,6 +397,18 @@ class Catalogue:
         """The spaces of the box, by name."""
         found = self._db.execute("SELECT name, dimension, fingerprint FROM space")
         return {name: Space(name=name, dimension=size, fingerprint=mark) for name, size, mark in found}
+
+    def space_address(self, name: str) -> int | None:
+        """Where a space was declared."""
+        found = self._db.execute("SELECT address FROM space WHERE name = ?", (name,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def is_other(self, address: int) -> bool:
+        """Whether an item or a space is live at this address."""
+        tables = ("item", "space")
+        return any(
+            self._db.execute(f"SELECT 1 FROM {table} WHERE address = ?", (address,)).fetchone() for table in tables
+        )
 
     def erase_space(self, address: int) -> bool:
         """Remove a space that was declared anew."""
@@ -424,7 +473,8 @@ class Catalogue:
             memory.thread,
             memory.position,
             memory.data_class,
-            *(memory.slot or (None, None)),
+            memory.slot.subject if memory.slot else None,
+            memory.slot.attribute if memory.slot else None,
             json.dumps(memory.supersedes) if memory.supersedes else None,
             json.dumps(memory.tags) if memory.tags else None,
             json.dumps(memory.metadata) if memory.metadata else None,

@@ -81,14 +81,32 @@ class BoxIndex:
                 raise VaultTamperedError(_REFUSED)
             if isinstance(value, Memory):
                 self._check_vectors(value, values)
-        seen: set[int] = set()
+        erased: set[int] = set()
         for op in commit.ops:
             if isinstance(op, Erase):
                 number = op.at.number
                 known = number in self.missing or self.catalogue.is_live(number)
-                if not known or number in seen or op.at.seq >= commit.seq:
+                if not known or number in erased or op.at.seq >= commit.seq:
                     raise VaultTamperedError(_REFUSED)
-                seen.add(number)
+                erased.add(number)
+            elif isinstance(op, Touch | Mark) and self.catalogue.is_other(op.at.number):
+                raise VaultTamperedError(_REFUSED)
+        self._check_unique(values, erased)
+
+    def _check_unique(self, values: Sequence[Any], erased: set[int]) -> None:
+        """One live item for a key, one live space for a name."""
+        seen: set[tuple[str, str]] = set()
+        for value in values:
+            if isinstance(value, Item):
+                before = self.catalogue.item(value.collection, value.key)
+                address, key = (None if before is None else before.address), (value.collection, value.key)
+            elif isinstance(value, Space):
+                address, key = self.catalogue.space_address(value.name), ("", value.name)
+            else:
+                continue
+            if key in seen or (address is not None and address not in erased):
+                raise VaultTamperedError(_REFUSED)
+            seen.add(key)
 
     def _check_vectors(self, memory: Memory, values: Sequence[Any]) -> None:
         for name, fields in memory.vectors.items():
@@ -109,8 +127,10 @@ class BoxIndex:
                 continue
             row = self.catalogue.erase(number)
             if row is None:
-                self.catalogue.erase_item(number)
-                self.catalogue.erase_space(number)
+                if self.catalogue.erase_space(number):
+                    self.spaces = self.catalogue.spaces()
+                else:
+                    self.catalogue.erase_item(number)
                 continue
             gone.append(number)
             self.columns.set(number, ERASED, True)

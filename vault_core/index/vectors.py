@@ -35,13 +35,13 @@ class ExactVectors:
         """The address that owns each row; 0 for an erased row."""
         return self._owners[: self.size]
 
-    def append(self, owners: Sequence[int], fields: Sequence[str], vectors: Matrix) -> None:
+    def append(self, owners: Sequence[int] | Ints, fields: Sequence[str], vectors: Matrix) -> None:
         """Add vectors, of any length but zero; they are brought to unit length. Shape (len(owners), dimension)."""
         norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         unit = vectors / np.where(norms == 0, 1, norms)[:, None]
         self.append_unit(owners, fields, unit.astype(np.float32, copy=False))
 
-    def append_unit(self, owners: Sequence[int], fields: Sequence[str], vectors: Matrix) -> None:
+    def append_unit(self, owners: Sequence[int] | Ints, fields: Sequence[str], vectors: Matrix) -> None:
         """Add vectors that are unit length already."""
         end = self.size + len(owners)
         while end > len(self._owners):

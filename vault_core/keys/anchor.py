@@ -60,7 +60,7 @@ class AnchorFile:
             RollbackError: there is an anchor file, but nothing in it can be trusted.
         """
         try:
-            with open(self.path, "rb") as file:
+            with self.path.open("rb") as file:
                 raw = file.read(_FILE_BYTES)
         except FileNotFoundError:
             return None
@@ -126,7 +126,7 @@ class AnchorFile:
                 os.link(name, self.path)
         finally:
             os.close(descriptor)
-            os.unlink(name)
+            Path(name).unlink()
         _sync_folder(self.path.parent)
 
     def _encode(self, counter: int, anchor: Anchor) -> bytes:

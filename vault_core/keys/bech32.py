@@ -1,4 +1,4 @@
-"""Bech32 (BIP 173): 32 secret bytes as text that survives being read aloud, with a checksum that finds typing errors."""
+"""Bech32 (BIP 173): 32 secret bytes as text that survives reading aloud, with a checksum that finds typing errors."""
 
 from collections.abc import Iterable
 

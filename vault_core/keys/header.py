@@ -26,7 +26,9 @@ SUITE = "cobblestone-256+argon2id+hkdf-sha512"
 MAX_HEADER = 65_536  # bounds what a stranger can make us parse
 MAX_SLOTS = 16
 MAX_PASSPHRASES = 4  # bounds how often Argon2id is paid
+MAC_BYTES = 64  # HMAC and checksum
 _DAMAGED = "the header is damaged"
+_TOO_NEW = "this vault has a newer format; upgrade strongroom to open it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +49,7 @@ class Header:
             VaultTamperedError: damaged, or not canonical.
             FormatTooNewError: written by a newer version.
         """
-        if len(stored.body) > MAX_HEADER or len(stored.mac) != 64:
-            raise VaultTamperedError(_DAMAGED)
-        if not same(sha256(stored.body + stored.mac[:32]).digest(), stored.mac[32:]):
+        if len(stored.body) > MAX_HEADER:
             raise VaultTamperedError(_DAMAGED)
         try:
             given = json.loads(stored.body.decode("ascii"))
@@ -58,12 +58,16 @@ class Header:
         if not isinstance(given, dict) or type(given.get("format")) is not int:
             raise VaultTamperedError(_DAMAGED)
         if given["format"] > FORMAT:
-            raise FormatTooNewError("this vault has a newer format; upgrade strongroom to open it")
+            raise FormatTooNewError(_TOO_NEW)
+        if len(stored.mac) != MAC_BYTES or not same(sha256(stored.body + stored.mac[:32]).digest(), stored.mac[32:]):
+            raise VaultTamperedError(_DAMAGED)
         kinds = {
             "format": int, "suite": str, "vault": str, "generation": int, "key_generation": int,
             "keyring": str, "slots": list,
         }  # fmt: skip
         fields = exact(given, kinds)
+        if fields["suite"] != SUITE:
+            raise FormatTooNewError(_TOO_NEW)
         header = cls(
             vault=from_hex(fields["vault"], 16),
             generation=_counter(fields["generation"], 8),
@@ -71,9 +75,9 @@ class Header:
             keyring=from_base64(fields["keyring"]),
             slots=tuple(Slot.from_json(slot) for slot in fields["slots"][: MAX_SLOTS + 1]),
         )
-        if fields["format"] != FORMAT or fields["suite"] != SUITE or header._body() != stored.body:
+        if fields["format"] != FORMAT or header.body() != stored.body:
             raise VaultTamperedError(_DAMAGED)
-        if not header._slots_allowed():
+        if not header.slots_allowed():
             raise VaultTamperedError(_DAMAGED)
         return header
 
@@ -126,7 +130,8 @@ class Header:
             raise VaultTamperedError("the keyring is not of the header's generation")
         return keyring
 
-    def _body(self) -> bytes:
+    def body(self) -> bytes:
+        """The header as it is stored."""
         return canonical_json(
             {
                 "format": FORMAT,
@@ -139,7 +144,8 @@ class Header:
             }
         ).encode("ascii")
 
-    def _slots_allowed(self) -> bool:
+    def slots_allowed(self) -> bool:
+        """Whether the slots are within the limits of the format."""
         passphrases = sum(slot.kind == "passphrase" for slot in self.slots)
         distinct = len({slot.id for slot in self.slots}) == len(self.slots)
         return distinct and len(self.slots) <= MAX_SLOTS and passphrases <= MAX_PASSPHRASES
@@ -163,11 +169,11 @@ def seal_header(vault: bytes, generation: int, keyring: Keyring, slots: Sequence
             keyring=sealed,
             slots=tuple(slots),
         )
-        if not slots or not header._slots_allowed():
+        if not slots or not header.slots_allowed():
             raise InvalidInputError(
                 f"a vault has 1 to {MAX_SLOTS} slots, at most {MAX_PASSPHRASES} of them passphrases"
             )
-        body = header._body()
+        body = header.body()
         if len(body) > MAX_HEADER:
             raise InvalidInputError("the header would grow too large; remove a slot or a box")
         tag = mac(header_key, body)

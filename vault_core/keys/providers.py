@@ -57,12 +57,11 @@ class Passphrase:
     text: str = field(repr=False)
     kind: str = field(default="passphrase", init=False)
 
-    def kek(self, kdf: SlotKdf, vault: bytes) -> Key:
+    def kek(self, kdf: SlotKdf, vault: bytes) -> Key:  # noqa: ARG002  the slot's context binds the vault already
         """See `KeyProvider.kek`. Takes as long as the slot's Argon2id parameters say."""
-        assert kdf.cost is not None
         encoded = bytearray(_normalised(self.text))
         try:
-            return argon2id(encoded, kdf.salt, kdf.cost)
+            return argon2id(encoded, kdf.salt, kdf.cost or KdfParameters())
         finally:
             wipe(encoded)
 
@@ -75,7 +74,7 @@ class Passphrase:
         text = unicodedata.normalize("NFKC", self.text).strip()
         if len(text) < MIN_PASSPHRASE or len(set(text)) < MIN_DISTINCT or text.isdigit():
             raise InvalidInputError(
-                f"the passphrase is too weak: use at least {MIN_PASSPHRASE} characters with {MIN_DISTINCT} different ones, "
+                f"the passphrase is too weak: use at least {MIN_PASSPHRASE} characters, {MIN_DISTINCT} different ones, "
                 "not digits alone; five or six random words are best"
             )
 
@@ -93,6 +92,7 @@ class _MachineSecret:
             secret.wipe()
 
     def secret(self, vault: bytes) -> Key:
+        """The secret itself. The caller wipes it."""
         raise NotImplementedError
 
 
@@ -103,7 +103,7 @@ class RecoveryKey(_MachineSecret):
     text: str = field(repr=False)
     kind: str = field(default="recovery", init=False)
 
-    def secret(self, vault: bytes) -> Key:
+    def secret(self, vault: bytes) -> Key:  # noqa: ARG002  only the OS keyring needs to know which vault
         """The 32 bytes behind the text."""
         return bech32.decode(bech32.RECOVERY, self.text)
 
@@ -115,7 +115,7 @@ class FileKey(_MachineSecret):
     path: Path | str
     kind: str = field(default="file", init=False)
 
-    def secret(self, vault: bytes) -> Key:
+    def secret(self, vault: bytes) -> Key:  # noqa: ARG002  see RecoveryKey
         """The 32 bytes behind the file's text."""
         return bech32.decode(bech32.KEY, read_secret_file(self.path))
 
@@ -127,7 +127,7 @@ class CommandKey(_MachineSecret):
     argv: Sequence[str]
     kind: str = field(default="command", init=False)
 
-    def secret(self, vault: bytes) -> Key:
+    def secret(self, vault: bytes) -> Key:  # noqa: ARG002  see RecoveryKey
         """The 32 bytes behind the command's output."""
         return bech32.decode(bech32.KEY, run_secret_command(self.argv))
 
@@ -182,9 +182,8 @@ def provider_from(environ: Mapping[str, str]) -> KeyProvider | None:
     if path := environ.get("STRONGROOM_PASSPHRASE_FILE"):
         text = read_secret_file(path)
         return FileKey(path) if _is_key_text(text) else _from_text(text)
-    if text := environ.get("STRONGROOM_PASSPHRASE"):
-        return _from_text(text)
-    return None
+    passphrase = environ.get("STRONGROOM_PASSPHRASE")
+    return _from_text(passphrase) if passphrase else None
 
 
 def read_secret_file(path: Path | str) -> str:
@@ -194,7 +193,7 @@ def read_secret_file(path: Path | str) -> str:
         UnavailableError: the file can't be read.
     """
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return _first_line(file.read(MAX_SECRET_BYTES))
     except OSError as error:
         raise UnavailableError(f"the file with the secret can't be read ({error.strerror})") from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from vault_core.crypto import OVERHEAD, SLOT, KdfParameters, Key, Place, padme, seal_key, unseal_into, wipe
+from vault_core.crypto import KEY_BYTES, OVERHEAD, SLOT, KdfParameters, Key, Place, padme, seal_key, unseal_into, wipe
 from vault_core.errors import VaultTamperedError, WrongPassphraseError
 from vault_core.keys.providers import KeyProvider, SlotKdf
 from vault_core.memory.canonical import canonical_json
@@ -20,7 +20,8 @@ from vault_core.memory.canonical import canonical_json
 KINDS = ("passphrase", "recovery", "keyring", "command", "file")
 SALT_BYTES = 16
 ID_BYTES = 16
-_SEALED_BYTES = OVERHEAD + padme(4 + 48)  # exactly what the MEK and the vault id seal to
+_MEK_AND_VAULT = KEY_BYTES + 16
+_SEALED_BYTES = OVERHEAD + padme(4 + _MEK_AND_VAULT)  # exactly what the MEK and the vault id seal to
 _DAMAGED = "a slot in the header is not what format 1 allows"
 
 
@@ -69,9 +70,9 @@ class Slot:
         finally:
             kek.wipe()
         try:
-            if len(plaintext) != 48 or plaintext[32:] != vault:
+            if len(plaintext) != _MEK_AND_VAULT or plaintext[KEY_BYTES:] != vault:
                 raise WrongPassphraseError(WRONG)
-            return Key.taken_from(memoryview(plaintext)[:32])
+            return Key.taken_from(memoryview(plaintext)[:KEY_BYTES])
         finally:
             wipe(plaintext)
 

@@ -1,4 +1,4 @@
-"""What happens to memories: adding, changing, forgetting, as plans for one commit. Policies take values and return values."""
+"""What happens to memories: adding, changing, forgetting, as plans for one commit. Values in, values out."""
 
 from vault_core.lifecycle.batch import Batch
 from vault_core.lifecycle.receipt import Receipt

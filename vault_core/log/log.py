@@ -16,7 +16,7 @@ from hashlib import sha256
 from vault_core.crypto import ENTRY_OPS, NO_BOX, RECORD, Key, Place, derive_key, same, seal, unseal
 from vault_core.crypto.derive import VAULT_OPS_LABEL
 from vault_core.errors import InvalidInputError, RollbackError, VaultTamperedError
-from vault_core.keys import Anchor, Box, Keyring
+from vault_core.keys import Anchor, Box, Header, Keyring
 from vault_core.log.entry import ClearPart, chain_hash, chain_start, check_mac, close_entry, split_entry
 from vault_core.log.ops import Erase as EraseOp
 from vault_core.log.ops import HeaderChange, Op, Put, Restored, decode_ops, encode_ops
@@ -135,11 +135,12 @@ class Log:
         for _ in range(_TRIES):
             self._catch_up(self._store.head())
             header = self._store.read_header()
-            if header.digest == self.state.header_digest and self._complete():
+            settled = self._store.head() == self.state.seq
+            if self._complete() and (header.digest == self.state.header_digest or (settled and self._succeeds(header))):
                 self._take_header(header)
                 self._behind = False
                 return self.state.seq != before
-        self._check_header(header)
+        self._check_header(self._store.read_header())
         raise VaultTamperedError("a record is missing that no commit has erased")
 
     def append(self, plan: Callable[[], Plan | None]) -> Commit | None:
@@ -147,16 +148,24 @@ class Log:
 
         Durable when it returns. If it raises, nothing was written.
         """
-        sealed: list[tuple[Commit, bytes, Plan]] = []
+        while True:
+            commit, planned = self._append_once(plan)
+            if commit is None or planned is plan:
+                return commit
+
+    def _append_once(self, plan: Callable[[], Plan | None]) -> tuple[Commit | None, Callable[[], Plan | None]]:
+        """One change of the store: the plan's, or the commit that a waiting header still lacks; says which."""
+        sealed: list[tuple[Commit, bytes, Plan, Callable[[], Plan | None]]] = []
 
         def make(head: Head) -> Change | None:
             sealed.clear()
             self._catch_up_for_writing(head)
-            planned = plan()
+            chosen = plan if self._header.digest == self.state.header_digest else self._completion
+            planned = chosen()
             if planned is None:
                 return None
             commit, entry, records = self._seal(planned)
-            sealed.append((commit, entry, planned))
+            sealed.append((commit, entry, planned, chosen))
             return Change(
                 seq=commit.seq,
                 entry=entry,
@@ -169,15 +178,19 @@ class Log:
 
         self._store.append(make)
         if not sealed:
-            return None
-        commit, entry, planned = sealed[0]
+            return None, plan
+        commit, entry, planned, chosen = sealed[0]
         if planned.keyring is not None:
-            self._replace_keyring(planned.keyring)
+            self._keyring = planned.keyring
         self._counter = commit.counter
         self._advance(commit, chain_hash(entry))
         if planned.header is not None:
             self._header = planned.header
-        return commit
+        return commit, chosen
+
+    def _completion(self) -> Plan:
+        """The commit for a header that a store could not write together with it (docs/format.md §5)."""
+        return Plan(box=None, ops=[HeaderChange(self.state.header + 1, self._header.digest)])
 
     def change_parts(self, plan: Callable[[], Change | None]) -> bool:
         """Change parts inside the critical section, after catching up, so that what is written is never behind."""
@@ -209,7 +222,7 @@ class Log:
         if self._extends(anchor):
             return True
         for one in self.state.restored:
-            if one.base < anchor.seq <= one.head and (anchor.seq < one.head or anchor.hash == one.hash):
+            if anchor.seq < one.head or (anchor.seq == one.head and anchor.hash == one.hash):
                 return False
         raise RollbackError(
             "the vault's store shows an older or other state than this machine has seen; "
@@ -247,7 +260,7 @@ class Log:
             raise VaultTamperedError("the vault has no header")
         if not self._complete():
             raise VaultTamperedError("a record is missing that no commit has erased")
-        if head.header != self._header:
+        if head.header != self._header or head.header.digest != self.state.header_digest:
             self._check_header(head.header)
             self._take_header(head.header)
         self._behind = False
@@ -361,19 +374,21 @@ class Log:
         return self._vault_keys[generation]
 
     def _check_header(self, header: StoredHeader) -> None:
-        if header.digest != self.state.header_digest:
+        if header.digest != self.state.header_digest and not self._succeeds(header):
             raise RollbackError("the vault's header is not the one its log names")
+
+    def _succeeds(self, header: StoredHeader) -> bool:
+        """Whether a header is the next one, still waiting for its commit. Its MAC is checked when it is taken."""
+        return Header.parse(header).generation == self.state.header + 1
 
     def _take_header(self, header: StoredHeader) -> None:
         if header == self._header:
             return
-        self._replace_keyring(self._renew(header))
+        self._keyring = self._renew(header)
         self._header = header
 
-    def _replace_keyring(self, keyring: Keyring) -> None:
-        self._keyring = keyring
 
-
+_HASH = 32
 _TRIES = 100  # headers that change while being read; each try has seen one more change
 
 
@@ -427,12 +442,14 @@ def _vault_ops(state: LogState, commit: Commit) -> LogState:
     for op in commit.ops:
         match op:
             case HeaderChange():
-                if op.generation != state.header + 1 or len(op.digest) != 32:
+                if op.generation != state.header + 1 or len(op.digest) != _HASH:
                     raise VaultTamperedError("the log's headers are out of order")
                 state = replace(state, header=op.generation, header_digest=op.digest)
-                if commit.generation > state.generation:
+                if commit.generation == state.generation + 1:
                     state = replace(state, generations=(*state.generations, (commit.seq, commit.generation)))
             case Restored():
+                if op.base != commit.seq - 1 or op.head < 1 or len(op.hash) != _HASH:
+                    raise VaultTamperedError("the log accepts a rollback that makes no sense")
                 state = replace(state, restored=(*state.restored, op))
             case _:
                 raise VaultTamperedError("a commit of the vault itself holds ops of a box")

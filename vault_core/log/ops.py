@@ -53,7 +53,7 @@ class HeaderChange(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """The owner accepted a state that ends at `base` and gave up what lay beyond, up to `head` with its chain hash."""
+    """The owner accepted the log that ends at `base` in place of another that had reached `head` with that hash."""
 
     base: int
     head: int
@@ -77,11 +77,15 @@ def decode_ops(plaintext: bytes) -> tuple[int, list[Op]]:
     """
     try:
         time, ops = msgpack.unpackb(plaintext, strict_map_key=True)
-        if type(time) is not int:
-            raise TypeError
-        return time, [_decode(op) for op in ops]
+        return _whole(time), [_decode(op) for op in ops]
     except (ValueError, TypeError, KeyError, IndexError, RecursionError, msgpack.UnpackException):
         raise VaultTamperedError(_REFUSED) from None
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError
+    return value
 
 
 def _encode(op: Op) -> list[Any]:

@@ -19,7 +19,18 @@ def content_hash(content: Any) -> bytes:
     """SHA-256 of the canonical form of text or JSON content."""
     if isinstance(content, str):
         return hashlib.sha256(b"t" + unicodedata.normalize("NFC", content).encode()).digest()
-    return hashlib.sha256(b"j" + unicodedata.normalize("NFC", canonical_json(content)).encode()).digest()
+    return hashlib.sha256(b"j" + canonical_json(_composed(content)).encode()).digest()
+
+
+def _composed(value: Any) -> Any:
+    """The same JSON with every text and key in NFC. In the finished JSON an escape and a combining mark would fuse."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, dict):
+        return {_composed(key): _composed(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_composed(inner) for inner in value]
+    return value
 
 
 def canonical_json(value: Any) -> str:
@@ -44,12 +55,12 @@ def readable(content: Any) -> str:
 
 def check_json(value: Any, what: str, *, depth: int = 0) -> None:
     """Refuse what JSON can't carry: other types, keys that aren't text, broken text, depth without end."""
-    if depth > MAX_JSON_DEPTH:
-        raise InvalidInputError(f"{what} is nested deeper than {MAX_JSON_DEPTH} levels")
     if value is None or isinstance(value, bool | int | float):
         return
     if isinstance(value, str):
         check_encodable(value, what)
+    elif depth >= MAX_JSON_DEPTH:
+        raise InvalidInputError(f"{what} is nested deeper than {MAX_JSON_DEPTH} levels")
     elif isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str):

@@ -23,7 +23,8 @@ _PERSONA = re.compile(
 )
 _EPISODIC = re.compile(
     r"\b(?:yesterday|today|tonight|tomorrow|last (?:night|week|month|year|summer|winter|spring|autumn)|"
-    r"this (?:morning|afternoon|evening)|\w+ ago|next (?:week|month|year)|on (?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"
+    r"this (?:morning|afternoon|evening)|\w+ ago|next (?:week|month|year)|"
+    r"on (?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"
     r"|\b(?:met|went|saw|visited|bought|called|moved|started|finished|had|attended|booked|signed)\b"
     r"|\b\d{4}-\d{2}-\d{2}\b",
     re.IGNORECASE,

@@ -14,13 +14,14 @@ import numpy as np
 from vault_core.errors import InvalidInputError, VaultTamperedError
 from vault_core.memory import limits
 from vault_core.memory.canonical import check_json, compact_json, content_hash, parse_json
+from vault_core.memory.draft import check_content, check_index, check_key, check_label, check_namespace
 from vault_core.memory.model import TIERS, Address, FactSlot, Item, Memory, Space, State
 from vault_core.memory.times import from_micros, to_micros
 
 MEMORY, ITEM, SPACE = 1, 2, 3  # kinds of record, as ops name them
 
 T = TypeVar("T")
-_TEXTS = (
+_PLAIN = (  # key in the record, attribute of the memory: written when there is a value
     ("ty", "memory_type"),
     ("se", "sensitivity"),
     ("src", "source"),
@@ -33,7 +34,15 @@ _TEXTS = (
     ("ei", "emotional_intensity"),
     ("va", "valence"),
 )
-_TIMES = (("ev", "event_time"), ("vf", "valid_from"), ("vt", "valid_to"), ("ex", "expires_at"))
+_TIMES = (
+    ("ev", "event_time"),
+    ("vf", "valid_from"),
+    ("vt", "valid_to"),
+    ("ex", "expires_at"),
+    ("ca", "created_at"),
+    ("ua", "updated_at"),
+)
+_LISTS = (("ns", "namespace"), ("tg", "tags"), ("su", "supersedes"), ("sl", "slot"))
 _FRESH = State()
 
 
@@ -44,40 +53,38 @@ def encode_memory(memory: Memory) -> bytes:
         record["c"] = memory.content
     else:
         record["j"] = compact_json(memory.content)
-    for key, name in _TEXTS:
-        value = getattr(memory, name)
-        if value is not None:
+    for key, name in _PLAIN:
+        if (value := getattr(memory, name)) is not None:
             record[key] = value
     for key, name in _TIMES:
-        value = getattr(memory, name)
-        if value is not None:
+        if (value := getattr(memory, name)) is not None:
             record[key] = to_micros(value)
-    record["ca"] = to_micros(memory.created_at)
-    record["ua"] = to_micros(memory.updated_at)
-    if memory.namespace:
-        record["ns"] = list(memory.namespace)
-    if memory.tier != "ATOM":
-        record["ti"] = TIERS.index(memory.tier)
-    if memory.tags:
-        record["tg"] = list(memory.tags)
-    if memory.metadata:
-        record["md"] = compact_json(memory.metadata)
-    if memory.slot is not None:
-        record["sl"] = list(memory.slot)
-    if memory.supersedes:
-        record["su"] = list(memory.supersedes)
-    if memory.provenance:
-        record["by"] = dict(memory.provenance)
-    if memory.state != _FRESH:
-        record["st"] = _encode_state(memory.state)
-    if memory.index is not True:
-        record["ix"] = False if memory.index is False else dict(memory.index)
+    for key, name in _LISTS:
+        if value := getattr(memory, name):
+            record[key] = list(value)
+    record.update(_rarer(memory))
     if memory.vectors:
         record["v"] = {
             space: {name: vector.astype("<f4", copy=False).tobytes() for name, vector in fields.items()}
             for space, fields in memory.vectors.items()
         }
     return _pack(record)
+
+
+def _rarer(memory: Memory) -> dict[str, Any]:
+    """The fields of a record that are maps of their own, or mostly at their default."""
+    record: dict[str, Any] = {}
+    if memory.tier != TIERS[0]:
+        record["ti"] = TIERS.index(memory.tier)
+    if memory.metadata:
+        record["md"] = compact_json(memory.metadata)
+    if memory.provenance:
+        record["by"] = dict(memory.provenance)
+    if memory.state != _FRESH:
+        record["st"] = _encode_state(memory.state)
+    if memory.index is not True:
+        record["ix"] = False if memory.index is False else dict(memory.index)
+    return record
 
 
 def decode_memory(plaintext: bytes, address: Address, box: str) -> Memory:
@@ -89,16 +96,16 @@ def decode_memory(plaintext: bytes, address: Address, box: str) -> Memory:
     reader = _Reader(plaintext)
     try:
         metadata = reader.json("md", dict) if "md" in reader.map else {}
-        content = reader.text("c") if "c" in reader.map else reader.json("j", (dict, list))
+        content = reader.content()
         memory = Memory(
-            id=reader.text("id"),
+            id=reader.label("id"),
             content=content,
-            namespace=tuple(reader.texts("ns")),
+            namespace=reader.namespace(),
             tier=TIERS[reader.integer("ti", 0)],
-            tags=tuple(reader.texts("tg")),
+            tags=reader.labels("tg"),
             metadata=metadata,
             slot=reader.slot(),
-            supersedes=tuple(reader.texts("su")),
+            supersedes=reader.labels("su"),
             created_at=reader.time("ca"),
             updated_at=reader.time("ua"),
             provenance=reader.text_map("by"),
@@ -108,13 +115,13 @@ def decode_memory(plaintext: bytes, address: Address, box: str) -> Memory:
             content_hash=reader.get("h", bytes),
             address=address,
             box=box,
-            memory_type=reader.text("ty"),
-            sensitivity=reader.optional("se", str),
-            source=reader.optional("src", str),
-            thread=reader.optional("th", str),
-            data_class=reader.optional("dc", str),
+            memory_type=reader.label("ty"),
+            sensitivity=reader.optional_label("se"),
+            source=reader.optional_label("src"),
+            thread=reader.optional_label("th"),
+            data_class=reader.optional_label("dc"),
             reason=reader.optional("why", str),
-            position=reader.optional("po", int),
+            position=reader.position(),
             importance=reader.number("im"),
             confidence=reader.number("cf"),
             emotional_intensity=reader.number("ei"),
@@ -154,8 +161,8 @@ def decode_item(plaintext: bytes, address: Address) -> Item:
     reader = _Reader(plaintext)
     try:
         return Item(
-            collection=reader.text("col"),
-            key=reader.text("key"),
+            collection=reader.label("col"),
+            key=check_key(reader.text("key")),
             value=reader.get("val", bytes),
             attributes=reader.json("attr", dict) if "attr" in reader.map else {},
             created_at=reader.time("ad"),
@@ -180,11 +187,11 @@ def decode_space(plaintext: bytes) -> Space:
     reader = _Reader(plaintext)
     try:
         space = Space(
-            name=reader.text("name"),
+            name=reader.label("name"),
             dimension=reader.get("dim", int),
             fingerprint=reader.get("fp", str),
         )
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, InvalidInputError):
         raise _refused() from None
     if not 1 <= space.dimension <= limits.MAX_DIMENSION:
         raise _refused()
@@ -217,7 +224,7 @@ class _Reader:
         if len(plaintext) > limits.MAX_RECORD_BYTES:
             raise _refused()
         try:
-            self.map: dict[str, Any] = msgpack.unpackb(plaintext, strict_map_key=True)
+            self.map: dict[str, Any] = msgpack.unpackb(plaintext, object_pairs_hook=_distinct)
         except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
             raise _refused() from None
         if not isinstance(self.map, dict):
@@ -234,6 +241,31 @@ class _Reader:
 
     def text(self, key: str) -> str:
         return self.get(key, str)
+
+    def label(self, key: str) -> str:
+        return check_label(self.get(key, str), key)
+
+    def optional_label(self, key: str) -> str | None:
+        return self.label(key) if key in self.map else None
+
+    def labels(self, key: str) -> tuple[str, ...]:
+        found = tuple(check_label(label, key) for label in self.texts(key))
+        if len(found) > limits.MAX_TAGS:
+            raise ValueError(key)
+        return found
+
+    def namespace(self) -> tuple[str, ...]:
+        return check_namespace(self.texts("ns"))
+
+    def content(self) -> Any:
+        if ("c" in self.map) == ("j" in self.map):
+            raise KeyError("c")
+        content = self.text("c") if "c" in self.map else self.json("j", (dict, list))
+        check_content(content)
+        return content
+
+    def position(self) -> int | None:
+        return self.integer("po", 0) if "po" in self.map else None
 
     def integer(self, key: str, default: int) -> int:
         value = self.get(key, int) if key in self.map else default
@@ -262,8 +294,9 @@ class _Reader:
         return found
 
     def json(self, key: str, kind: Any) -> Any:
-        value = parse_json(self.text(key))
-        if not isinstance(value, kind):
+        text = self.text(key)
+        value = parse_json(text)
+        if not isinstance(value, kind) or len(text.encode()) > limits.MAX_METADATA_BYTES:
             raise TypeError(key)
         check_json(value, key)
         return value
@@ -271,14 +304,14 @@ class _Reader:
     def slot(self) -> FactSlot | None:
         if "sl" not in self.map:
             return None
-        subject, attribute = self.texts("sl")
+        subject, attribute = self.labels("sl")
         return FactSlot(subject, attribute)
 
     def state(self) -> State:
         if "st" not in self.map:
             return _FRESH
         archived, pinned, uses, used, refreshed = self.get("st", list)
-        if type(uses) is not int or archived not in (0, 1) or pinned not in (0, 1):
+        if any(type(number) is not int for number in (archived, pinned, uses)) or not {archived, pinned} <= {0, 1}:
             raise TypeError("st")
         return State(
             archived=bool(archived),
@@ -291,9 +324,7 @@ class _Reader:
     def index(self) -> bool | Mapping[str, str]:
         if "ix" not in self.map:
             return True
-        if self.map["ix"] is False:
-            return False
-        return self.text_map("ix")
+        return False if self.map["ix"] is False else check_index(self.text_map("ix"))
 
     def vectors(self) -> dict[str, dict[str, Any]]:
         if "v" not in self.map:
@@ -301,14 +332,26 @@ class _Reader:
         spaces = {}
         for space, fields in self.get("v", dict).items():
             _all_text([space, *fields])
+            check_label(space, "v")
             spaces[space] = {name: _vector(packed) for name, packed in fields.items()}
         return spaces
+
+
+def _distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    """A map whose keys are all text and all different."""
+    found = dict(pairs)
+    if len(found) != len(pairs) or not all(type(key) is str for key in found):
+        raise ValueError("keys")
+    return found
 
 
 def _vector(packed: Any) -> Any:
     if type(packed) is not bytes or not packed or len(packed) % 4 or len(packed) // 4 > limits.MAX_DIMENSION:
         raise TypeError("v")
-    return np.frombuffer(packed, dtype="<f4")
+    vector = np.frombuffer(packed, dtype="<f4")
+    if not np.isfinite(vector).all():
+        raise TypeError("v")
+    return vector
 
 
 def _all_text(values: list[Any]) -> list[str]:

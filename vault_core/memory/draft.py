@@ -20,7 +20,7 @@ from vault_core.memory.times import parse_time
 
 DEFAULT_SPACE = "default"
 CONTENT_FIELD = ""  # the field name of the vector of the content itself
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode category Cc
 _NOTHING: dict[str, Any] = {}
 
 
@@ -64,7 +64,7 @@ def memory_from(draft: Draft, *, id: str, now: datetime, provenance: Mapping[str
         provenance=provenance,
         reason=_optional_label(draft.reason, "reason"),
         state=_NEW,
-        index=_index(draft.index),
+        index=check_index(draft.index),
         vectors=vectors,
         content_hash=content_hash(draft.content),
     )
@@ -229,13 +229,15 @@ def _optional_label(value: Any, what: str) -> str | None:
 
 
 def _slot(value: Any) -> FactSlot:
-    parts = _sequence(value, "slot")
-    if len(parts) != 2:
-        raise InvalidInputError('slot must be (subject, attribute), such as ("user", "home city")')
-    return FactSlot(check_label(parts[0], "a slot's subject"), check_label(parts[1], "a slot's attribute"))
+    try:
+        subject, attribute = _sequence(value, "slot")
+    except ValueError:
+        raise InvalidInputError('slot must be (subject, attribute), such as ("user", "home city")') from None
+    return FactSlot(check_label(subject, "a slot's subject"), check_label(attribute, "a slot's attribute"))
 
 
-def _index(value: Any) -> bool | Mapping[str, str]:
+def check_index(value: Any) -> bool | Mapping[str, str]:
+    """What is searched instead of the content: everything (True), nothing (False), or texts by field."""
     if value is None or value is True:
         return True
     if value is False:

@@ -1,10 +1,10 @@
 """Filters: a small typed tree that decides, for one memory at a time, whether it counts.
 
 Rules:
-- A filter is written as a dict, `{"memory_type": "PERSONA", "metadata.stars": {"$gte": 4}}`, or built from the classes here. Several
-  keys in one dict all have to hold; `$and`, `$or` and `$not` nest.
-- A path is dotted: a field of `Memory`, or something below `metadata.`, `content.`, `slot.` or `state.`. A key that holds a dot itself
-  is reached by a tuple in the classes.
+- A filter is written as a dict, `{"memory_type": "PERSONA", "metadata.stars": {"$gte": 4}}`, or built from the
+  classes here. Several keys in one dict all have to hold; `$and`, `$or` and `$not` nest.
+- A path is dotted: a field of `Memory`, or something below `metadata.`, `content.`, `slot.` or `state.`. A key that
+  holds a dot itself is reached by a tuple in the classes.
 - A missing value matches `$ne`, `$nin` and `$empty` and nothing else.
 - Values of different kinds are unequal and unordered; True is not 1. NaN equals nothing.
 - `matches` here is the judge. An index may cut candidates before, never decide.
@@ -20,7 +20,6 @@ from vault_core.errors import InvalidInputError
 from vault_core.memory.times import parse_time
 
 Path = tuple[str, ...]
-MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING", "__bool__": lambda self: False})()
 MAX_NODES = 1000  # bounds what a stranger's filter can cost
 MAX_DEPTH = 32
 
@@ -32,10 +31,25 @@ FIELDS = TIME_FIELDS | {
 NESTED = frozenset({"metadata", "content", "slot", "state"})
 
 
+class _Missing:
+    """No value at all, which is something else than None."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Any = _Missing()
+
+
 class Lookup(Protocol):
     """Gives the value at a path of one memory, or MISSING."""
 
-    def __call__(self, path: Path, /) -> Any: ...
+    def __call__(self, path: Path, /) -> Any:
+        """The value at a path."""
+        ...
 
 
 class Filter:
@@ -60,7 +74,7 @@ class All(Filter):
 
 
 @dataclass(frozen=True, slots=True)
-class Any_(Filter):
+class Either(Filter):
     """At least one part holds."""
 
     parts: tuple[Filter, ...]
@@ -164,7 +178,7 @@ def _part(key: Any, value: Any, budget: list[int], depth: int) -> Filter:
         if not isinstance(value, list | tuple):
             raise InvalidInputError(f"{key} needs a list of filters")
         parts = tuple(_parse(part, budget, depth + 1) for part in value)
-        return All(parts) if key == "$and" else Any_(parts)
+        return All(parts) if key == "$and" else Either(parts)
     if key == "$not":
         return Not(_parse(value, budget, depth + 1))
     if not isinstance(key, str) or key.startswith("$"):
@@ -211,7 +225,8 @@ def _holds(value: Any, operand: Any) -> bool:
 
 
 def _empty(value: Any, operand: bool) -> bool:
-    return (value is MISSING or value is None or value == "" or value == [] or value == () or value == {}) is operand
+    nothing = value is MISSING or value is None or (isinstance(value, str | list | tuple | dict) and not value)
+    return nothing is operand
 
 
 def _listed(value: Any) -> Any:

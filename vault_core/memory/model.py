@@ -41,6 +41,9 @@ class Address(NamedTuple):
         return f"{self.seq}.{self.n}"
 
 
+NOWHERE = Address(0, 0)  # of what is not in the log yet
+
+
 class StoredHeader(NamedTuple):
     """The header as a store keeps it: the body, and the MAC with the checksum (docs/format.md §3)."""
 
@@ -141,7 +144,7 @@ class Memory:
     index: bool | Mapping[str, str] = True
     vectors: Vectors = field(default_factory=dict, repr=False, compare=False)
     content_hash: bytes = field(default=b"", repr=False)
-    address: Address = Address(0, 0)
+    address: Address = NOWHERE
     box: str = "main"
     similar: tuple[str, ...] = field(default=(), compare=False)
 
@@ -172,7 +175,7 @@ class Item:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime
     updated_at: datetime
-    address: Address = Address(0, 0)
+    address: Address = NOWHERE
 
     def __repr__(self) -> str:
         return f"Item({len(self.value)} bytes, version={self.address})"

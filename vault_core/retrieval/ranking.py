@@ -20,6 +20,8 @@ RELATIVE_CUT = 0.2  # of the best score: what lies below is noise
 MIN_COSINE = 0.1  # a vector this far away says nothing
 _FIRST_LOOK = 200  # candidates; more are taken while a filter refuses them
 _GROWTH = 8
+_NOTHING = -2.0  # below every cosine: no vector, or out of scope
+_SOMETHING = -1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +79,22 @@ def _best_cosines(index: BoxIndex, space: str, vector: Vector, mask: Mask) -> ND
         return None
     cosines = vectors.cosines(vector)
     rows = vectors.owner_rows(index.columns)
-    best = np.full(index.columns.size, -2.0, np.float32)
+    best = np.full(index.columns.size, _NOTHING, np.float32)
     if vectors.one_each:
         best[rows[rows >= 0]] = cosines[rows >= 0]
     else:
         np.maximum.at(best, rows[rows >= 0], cosines[rows >= 0])
-    best[~mask] = -2.0
+    best[~mask] = _NOTHING
     return best
 
 
 def _top(best: NDArray[np.float32], limit: int) -> dict[int, float]:
     """The rows with the best cosines."""
-    count = int((best > -1.5).sum())
+    count = int((best > _SOMETHING).sum())
     take = min(limit, count)
     if take == 0:
         return {}
-    rows = np.argpartition(-best, take - 1)[:take] if take < len(best) else np.flatnonzero(best > -1.5)
+    rows = np.argpartition(-best, take - 1)[:take] if take < len(best) else np.flatnonzero(best > _SOMETHING)
     return {int(row): float(best[row]) for row in rows}
 
 
@@ -113,7 +115,7 @@ def _fused(
     for row in lexical.keys() | dense.keys():
         words = lexical.get(row, 0.0)
         cosine = dense.get(row)
-        if cosine is None and cosines is not None and cosines[row] > -1.5:
+        if cosine is None and cosines is not None and cosines[row] > _SOMETHING:
             cosine = float(cosines[row])
         parts = {"lexical": words}
         if cosine is not None:

@@ -1,7 +1,7 @@
 """Items: bytes under (collection, key) with a few sealed attributes, for adapters that store what is no memory.
 
-Chat rows, checkpoints, key-value pairs. They share the vault's log and keys and nothing else: an item is never embedded,
-searched, deduplicated or counted as a memory. Overwriting and deleting erase.
+Chat rows, checkpoints, key-value pairs. They share the vault's log and keys and nothing else: an item is never
+embedded, searched, deduplicated or counted as a memory. Overwriting and deleting erase.
 """
 
 import json
@@ -105,8 +105,8 @@ class Items:
     ) -> Iterator[Item]:
         """Items whose key begins with `prefix` and whose attributes fit `where`, in order, a few at a time.
 
-        `where` maps an attribute (dotted for nested ones) to a value, or to operators as in a filter. Items written meanwhile may or may not
-        be seen.
+        `where` maps an attribute (dotted for nested ones) to a value, or to operators as in a filter. Items written
+        meanwhile may or may not be seen.
         """
         if order not in ("key", "commit"):
             raise InvalidInputError('order must be "key" or "commit"')

@@ -1,7 +1,8 @@
 """Changing the locks: slots, passphrases, rotation, boxes. Every change is a new header and a commit that names it.
 
 Rules (docs/format.md §3–5):
-- Secrets are fetched and stretched before the critical section; inside it the header is checked to be the one they were made for.
+- Secrets are fetched and stretched before the critical section; inside it the header is checked to be the one they
+  were made for.
 - A rotation keeps the slots whose secret is at hand and drops the others; it says which.
 - A slot that is removed does not take back what its holder has copied (docs/threat-model.md).
 """

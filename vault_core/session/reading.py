@@ -238,7 +238,7 @@ def _ordered(session: Session, box: Box, query: Query, order_by: Order) -> list[
     addresses = index.columns.address[scope.mask(index, searched=False)].tolist()
     kept = list(each(addresses, scope.predicate))
     if column == "updated":
-        keyed = [(address, address) for address in kept]
+        keyed: list[tuple[Any, int]] = [(address, address) for address in kept]
     else:
         keys = index.catalogue.sort_keys(column)
         keyed = [(keys[address], address) for address in kept]
@@ -267,7 +267,7 @@ def _labels_fit(labels: Namespace, pattern: Sequence[str]) -> bool:
     return len(labels) == len(pattern) and all(one in ("*", label) for label, one in zip(labels, pattern, strict=True))
 
 
-def _check_paging(top_k: int, offset: int) -> int:
-    if not isinstance(top_k, int) or not isinstance(offset, int) or not 1 <= top_k <= MAX_TOP_K or offset < 0:
+def _check_paging(top_k: Any, offset: Any) -> int:
+    if type(top_k) is not int or type(offset) is not int or not 1 <= top_k <= MAX_TOP_K or offset < 0:
         raise InvalidInputError(f"top_k must be 1 to {MAX_TOP_K:,} and offset must not be negative")
-    return top_k + offset
+    return int(top_k + offset)

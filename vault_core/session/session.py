@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from vault_core.crypto import NO_BOX, Key
 from vault_core.errors import RollbackError, SessionStateError, UnavailableError, VaultError, VaultTamperedError
 from vault_core.index import BoxIndex, snapshot
-from vault_core.keys import AnchorFile, Box, Header, KeyProvider, Keyring
+from vault_core.keys import Anchor, AnchorFile, Box, Header, KeyProvider, Keyring
 from vault_core.log import Commit, Erase, Log, LogState, Plan, Put, Restored
 from vault_core.memory import decode_item, decode_memory, decode_space
 from vault_core.memory.codec import ITEM, MEMORY
@@ -227,7 +227,8 @@ class Session:
             self._anchor.close()
         self.store.close()
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
+        """In a forked child: this session is dead here, and its connection is never touched."""
         self._dead = "this session belongs to the process that forked; open a new one in this process"
         self.lock = threading.RLock()  # the parent's threads, which may hold the old one, are not here
         self.store.abandon()
@@ -275,7 +276,7 @@ class Session:
         kinds = {op.n: op.kind for op in commit.ops if isinstance(op, Put)}
         addresses = [Address(commit.seq, n) for n in range(len(commit.hashes))]
         found = self.store.records(address.number for address in addresses)
-        values = []
+        values: list[Any] = []
         for address, digest in zip(addresses, commit.hashes, strict=True):
             stored = found.get(address.number)
             if stored is None:
@@ -347,11 +348,14 @@ class Session:
                     raise
                 self.accepted_rollback = True
                 if not self.read_only:
-                    op = Restored(self.log.state.seq, anchor.seq, anchor.hash)
-                    self._guarded(lambda: self.log.append(lambda: Plan(box=None, ops=[op])))
+                    seen = anchor
+                    self._guarded(lambda: self.log.append(lambda: self._accepting(seen)))
         if not self.read_only:
             self._remember(replace_it=self.accepted_rollback or damaged)
             self.store.purge()
+
+    def _accepting(self, anchor: Anchor) -> Plan:
+        return Plan(box=None, ops=[Restored(self.log.state.seq, anchor.seq, anchor.hash)])
 
     def _replay(self) -> None:
         """From the newest snapshot if it can be used, else from the beginning."""
@@ -398,7 +402,7 @@ def _program() -> str:
 def _end_in_child() -> None:
     for session in list(_SESSIONS):
         with suppress(Exception):
-            session._forked()
+            session.forked()
 
 
 if hasattr(os, "register_at_fork"):

@@ -17,7 +17,7 @@ from vault_core.session.session import Session
 class Transaction:
     """What `Vault.transact` hands to its function. Reads show the state before the transaction; writes come after.
 
-    Valid only inside the function, which may run again after a conflict: it should do nothing else than read and write here.
+    Valid only inside the function, which may run again after a conflict: it should only read and write here.
     """
 
     def __init__(

@@ -106,6 +106,8 @@ class _Walker:
 
     def _check_records(self) -> None:
         numbers, done = sorted(self._boxes), 0
+        if list(self._session.store.addresses(-(1 << 62))) != numbers:
+            raise VaultTamperedError("the store holds other records than the log names")
         for start in range(0, len(numbers), _BATCH):
             some = numbers[start : start + _BATCH]
             found = self._session.store.records(some)

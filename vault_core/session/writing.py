@@ -217,8 +217,7 @@ class Writer:
             if any(row is None for row in rows):
                 raise MemoryNotFoundError("there is no memory with this id in this namespace; nothing was forgotten")
             return [row for row in rows if row is not None]
-        assert query is not None
-        scope = query.scope(session, box)
+        scope = (query or Query()).scope(session, box)
         index = session.index(box)
         addresses = list(each(index.columns.address[scope.mask(index, searched=False)].tolist(), scope.predicate))
         found = catalogue.rows(addresses)

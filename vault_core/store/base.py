@@ -90,8 +90,8 @@ class Store(Protocol):
     def append(self, make: Callable[[Head], Change | None]) -> Change | None:
         """Run `make` inside the critical section and carry out the change that it returns, whole or not at all.
 
-        `make` may read from the store, and may be run again after a conflict. When this returns, the change is durable. An exception
-        from `make` leaves the store as it was.
+        `make` may read from the store, and may be run again after a conflict. When this returns, the change is
+        durable. An exception from `make` leaves the store as it was.
 
         Raises:
             VaultTamperedError: the change's seq or an address is taken.
@@ -104,6 +104,10 @@ class Store(Protocol):
 
     def records(self, addresses: Iterable[int]) -> dict[int, bytes]:
         """The stored records at these addresses; missing ones are left out. An erased one is all zeros."""
+        ...
+
+    def addresses(self, after: int) -> Iterator[int]:
+        """The addresses of all stored records above `after`, ascending. No cursor stays open between items."""
         ...
 
     def part(self, name: str) -> bytes | None:

@@ -65,6 +65,11 @@ class EphemeralStore:
         with self._lock:
             return {address: self.record[address] for address in addresses if address in self.record}
 
+    def addresses(self, after: int) -> Iterator[int]:
+        """See `Store.addresses`."""
+        with self._lock:
+            yield from sorted(address for address in self.record if address > after)
+
     def part(self, name: str) -> bytes | None:
         """See `Store.part`."""
         return self.part_bodies.get(name)

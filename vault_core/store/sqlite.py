@@ -1,8 +1,8 @@
 """A vault in one SQLite file: the default.
 
 Rules (docs/format.md §2; the measurements behind them are cited in docs/adr/0003-sqlite-settings.md):
-- The file is opened through SQLite and nothing else, not even to look at it: closing any other descriptor would drop this
-  process's POSIX locks, and another process could then remove a live WAL.
+- The file is opened through SQLite and nothing else, not even to look at it: closing any other descriptor would drop
+  this process's POSIX locks, and another process could then remove a live WAL.
 - `synchronous=EXTRA` before the first switch to WAL, `FULL` afterwards. NORMAL loses acknowledged commits.
 - `temp_store=MEMORY` and `secure_delete=ON` on every connection.
 - Erasing overwrites with zeros of the same length: nothing moves, so no copy is left in a rebalanced page.
@@ -60,6 +60,7 @@ EVERY_CONNECTION = (
 )
 MAX_BLOB = 256 << 20  # bounds what one row of a hostile file makes us allocate
 _BATCH = 500  # entries or addresses for one query
+_MANY = 10_000  # bare addresses for one query
 _TAMPERED = "the vault's file is damaged"
 _BUSY = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"}
 _ABANDONED: list[Any] = []  # connections of forked children: kept so that nothing ever closes them
@@ -150,7 +151,7 @@ class SqliteStore:
 
     def records(self, addresses: Iterable[int]) -> dict[int, bytes]:
         """See `Store.records`."""
-        wanted, found = list(addresses), {}
+        wanted, found = list(addresses), dict[int, bytes]()
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             marks = ",".join("?" * len(batch))
@@ -158,6 +159,18 @@ class SqliteStore:
                 rows = self._rows(f"SELECT address, body FROM record WHERE address IN ({marks})", batch)
             found.update((address, _blob(body)) for address, body in rows)
         return found
+
+    def addresses(self, after: int) -> Iterator[int]:
+        """See `Store.addresses`."""
+        while True:
+            with _translated():
+                rows = self._rows(
+                    "SELECT address FROM record WHERE address > ? ORDER BY address LIMIT ?", (after, _MANY)
+                )
+            yield from (address for (address,) in rows)
+            if len(rows) < _MANY:
+                return
+            after = rows[-1][0]
 
     def part(self, name: str) -> bytes | None:
         """See `Store.part`."""
@@ -257,24 +270,15 @@ class SqliteStore:
 
     def _connect(self, create: bool) -> sqlite3.Connection:
         mode = "ro" if self._read_only else "rwc" if create else "rw"
+        db = sqlite3.connect(
+            f"file:{quote(str(self.path))}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+        )
         if create:
-            # Made by SQLite itself below; the mask keeps others of this machine out from the first byte.
-            mask = os.umask(0o077)
-        try:
-            db = sqlite3.connect(
-                f"file:{quote(str(self.path))}?mode={mode}",
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-                cached_statements=64,
-            )
-            if create:
-                db.execute("BEGIN IMMEDIATE")
-                db.execute("ROLLBACK")
-        finally:
-            if create:
-                os.umask(mask)
-        db.text_factory = str
+            self.path.chmod(0o600)  # empty so far; the WAL and its index take the same mode from it
         db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BLOB)
         db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         if create:
