@@ -154,6 +154,7 @@ class Catalogue:
         else:
             _load(self._db, image)
         self._db.execute("BEGIN")
+        self._unread: list[tuple[int, str]] = []  # words are taken in by the first query that could need them
         self._namespaces: dict[Namespace, int] = {
             tuple(json.loads(labels)): number
             for number, labels in self._db.execute("SELECT number, labels FROM namespace")
@@ -199,10 +200,7 @@ class Catalogue:
         if len(last) < len(rows):
             rows = [row._replace(current=int(last[row.namespace, row.id] == row.address)) for row in rows]
         self._db.executemany(_INSERT, rows)
-        self._db.executemany(
-            "INSERT INTO words (rowid, text) VALUES (?, ?)",
-            ((row.address, row.text) for row in rows if row.text is not None),
-        )
+        self._unread += [(row.address, row.text) for row in rows if row.text is not None]
         return rows
 
     def retire(self, address: int) -> None:
@@ -214,6 +212,7 @@ class Catalogue:
         row = self.row(address)
         if row is not None:
             if row.text is not None:
+                self._take_words_in()
                 self._db.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (address, row.text))
             self._db.execute("DELETE FROM memory WHERE address = ?", (address,))
         return row
@@ -323,8 +322,14 @@ class Catalogue:
 
     def match(self, query: str, limit: int) -> list[tuple[int, float]]:
         """(address, BM25) of versions that match an FTS5 query, best first; higher is better."""
+        self._take_words_in()
         sql = "SELECT rowid, -rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?"
         return self._db.execute(sql, (query, limit)).fetchall()
+
+    def _take_words_in(self) -> None:
+        if self._unread:
+            self._db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", self._unread)
+            self._unread.clear()
 
     # items
 
@@ -431,6 +436,7 @@ class Catalogue:
 
     def image(self) -> bytes:
         """The database as bytes, with no trace of erased rows: FTS5 keeps deleted terms until it is optimised."""
+        self._take_words_in()
         self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
         self._db.execute("COMMIT")
         try:

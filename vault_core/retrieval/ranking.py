@@ -45,10 +45,10 @@ def rank(
     while True:
         lexical, all_lexical = _lexical(index, query, mask, limit) if query is not None else ({}, True)
         dense = _top(cosines, limit) if cosines is not None else {}
-        ranked = sorted(_fused(lexical, dense, cosines, index), key=lambda hit: (-hit.score, hit.address))
+        ranked = _fused(index, lexical, dense, cosines, must_say=cut and query is not None)
         if cut and ranked:
             floor = ranked[0].score * RELATIVE_CUT
-            ranked = [hit for hit in ranked if hit.score >= floor and (query is None or _says_something(hit))]
+            ranked = [hit for hit in ranked if hit.score >= floor]
         accepted = list(_accepted(ranked, scope, wanted))
         if len(accepted) >= wanted or (all_lexical and len(dense) < limit):
             return accepted
@@ -110,22 +110,25 @@ def _lexical(index: BoxIndex, query: str, mask: Mask, limit: int) -> tuple[dict[
 
 
 def _fused(
-    lexical: dict[int, float], dense: dict[int, float], cosines: NDArray[np.float32] | None, index: BoxIndex
-) -> Iterator[Hit]:
-    for row in lexical.keys() | dense.keys():
-        words = lexical.get(row, 0.0)
-        cosine = dense.get(row)
-        if cosine is None and cosines is not None and cosines[row] > _SOMETHING:
-            cosine = float(cosines[row])
-        parts = {"lexical": words}
-        if cosine is not None:
-            parts["cosine"] = cosine
-        score = words if cosines is None else LEXICAL_WEIGHT * words + max(cosine or 0.0, 0.0)
-        yield Hit(int(index.columns.address[row]), score, parts)
-
-
-def _says_something(hit: Hit) -> bool:
-    return hit.parts.get("lexical", 0.0) > 0 or hit.parts.get("cosine", 0.0) >= MIN_COSINE
+    index: BoxIndex,
+    lexical: dict[int, float],
+    dense: dict[int, float],
+    cosines: NDArray[np.float32] | None,
+    *,
+    must_say: bool,
+) -> list[Hit]:
+    """All candidates, best first; with `must_say` without those that neither words nor vector speak for."""
+    rows = sorted(lexical.keys() | dense.keys())
+    words = np.array([lexical.get(row, 0.0) for row in rows])
+    near = np.zeros(len(rows)) if cosines is None else np.clip(cosines[rows], 0.0, None)
+    scores = words if cosines is None else LEXICAL_WEIGHT * words + near
+    order = np.argsort(-scores, kind="stable")  # equal scores stay in log order
+    addresses = index.columns.address
+    return [
+        Hit(int(addresses[rows[at]]), float(scores[at]), {"lexical": float(words[at]), "cosine": float(near[at])})
+        for at in order.tolist()
+        if not must_say or words[at] > 0 or near[at] >= MIN_COSINE
+    ]
 
 
 def _accepted(ranked: list[Hit], scope: Scope, wanted: int) -> Iterator[Hit]:

@@ -352,7 +352,7 @@ class Session:
                     self._guarded(lambda: self.log.append(lambda: self._accepting(seen)))
         if not self.read_only:
             self._remember(replace_it=self.accepted_rollback or damaged)
-            self.store.purge()
+            self.store.purge(wait=False)
 
     def _accepting(self, anchor: Anchor) -> Plan:
         return Plan(box=None, ops=[Restored(self.log.state.seq, anchor.seq, anchor.hash)])

@@ -118,8 +118,8 @@ class Store(Protocol):
         """The names of all parts."""
         ...
 
-    def purge(self) -> bool:
-        """Remove what erasing left behind. False if others are in the way; try again later."""
+    def purge(self, *, wait: bool = True) -> bool:
+        """Remove what erasing left behind. False if others are in the way (for a moment, with `wait`); try later."""
         ...
 
     def reclaim(self) -> None:

@@ -78,7 +78,7 @@ class EphemeralStore:
         """See `Store.parts`."""
         return sorted(self.part_bodies)
 
-    def purge(self) -> bool:
+    def purge(self, *, wait: bool = True) -> bool:  # noqa: ARG002  nothing to wait for
         """See `Store.purge`."""
         return True
 

@@ -60,6 +60,7 @@ EVERY_CONNECTION = (
 )
 MAX_BLOB = 256 << 20  # bounds what one row of a hostile file makes us allocate
 _BATCH = 500  # entries or addresses for one query
+_PURGE_WAIT = 2000  # milliseconds: readers hold the WAL for the length of one query
 _MANY = 10_000  # bare addresses for one query
 _TAMPERED = "the vault's file is damaged"
 _BUSY = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"}
@@ -186,14 +187,14 @@ class SqliteStore:
             rows = self._rows("SELECT name FROM part ORDER BY name", ())
         return [name for (name,) in rows if isinstance(name, str)]
 
-    def purge(self) -> bool:
+    def purge(self, *, wait: bool = True) -> bool:
         """See `Store.purge`: empties the WAL, which still holds what was erased from the file."""
         if self._read_only:
             return False
         try:
             with _translated():
                 db = self._connection()
-                db.execute("PRAGMA busy_timeout=1000")
+                db.execute(f"PRAGMA busy_timeout={_PURGE_WAIT if wait else 0}")
                 try:
                     busy: int = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
                 finally:
@@ -355,17 +356,16 @@ def _carry_out(db: sqlite3.Connection, change: Change) -> None:
         db.executemany("INSERT INTO record VALUES (?, ?)", enumerate(change.records, first))
     except sqlite3.IntegrityError:
         raise VaultTamperedError("the place of the next commit is taken") from None
-    db.executemany(
-        "UPDATE record SET body = zeroblob(length(body)) WHERE address = ?", ((address,) for address in change.erase)
-    )
+    if change.erase:
+        marks = ((address,) for address in change.erase)
+        db.executemany("UPDATE record SET body = zeroblob(length(body)) WHERE address = ?", marks)
     if change.header is not None:
         db.execute("UPDATE header SET body = ?, mac = ?", change.header)
     for name in change.drop_parts:
         db.execute("UPDATE part SET body = zeroblob(length(body)) WHERE name = ?", (name,))
         db.execute("DELETE FROM part WHERE name = ?", (name,))
-    db.executemany(
-        "INSERT OR REPLACE INTO part VALUES (?, ?)", ((name, FILLING + body) for name, body in change.put_parts)
-    )
+    for name, body in change.put_parts:
+        db.execute("INSERT OR REPLACE INTO part VALUES (?, ?)", (name, FILLING + body))
 
 
 def _blob(value: Any) -> bytes:
