@@ -114,6 +114,12 @@ def load(
     return state, indexes, kept
 
 
+def newest(store: Store, box: Box) -> int:
+    """The commit of the snapshot in the store, as its manifest claims; 0 if there is none. Only a hint."""
+    stored = store.part(manifest_of(box))
+    return 0 if stored is None else int.from_bytes(stored[4:12], "big")
+
+
 class _Writer:
     """Seals parts under one snapshot id, numbering them."""
 

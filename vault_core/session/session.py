@@ -33,6 +33,8 @@ T = TypeVar("T")
 _SESSIONS: "weakref.WeakSet[Session]" = weakref.WeakSet()
 _TAIL = 500  # records: replaying fewer is cheaper than writing a snapshot
 _TAIL_PART = 20  # and so is replaying a twentieth of what the snapshot holds
+_LONG_TAIL = 5_000  # a session that never closes (a server that is killed) must not leave more behind
+_LONG_TAIL_PART = 4
 _CLOSED = "this session is closed; open a new one"
 
 
@@ -64,8 +66,8 @@ class Session:
         self._provider = provider if provider is not None and provider.kind not in ("passphrase", "recovery") else None
         self._dead: str | None = None
         self._kept: dict[bytes, snapshot.Kept] = {}
-        self._tail = 0
-        self._had_snapshot = False
+        self._tail = 0  # records since the newest snapshot
+        self._snapshot = 0  # and the seq of that one
         self.indexes: dict[bytes, BoxIndex] = {}
         self.log = self._new_log(stored, LogState.start(header.vault))
         self._anchor = AnchorFile(header.vault, self.keyring.anchor_key) if store.capabilities.durable else None
@@ -126,6 +128,7 @@ class Session:
                 after()
             if commit is not None:
                 self._remember()
+                self.checkpoint_if_it_pays(least=_LONG_TAIL, part=_LONG_TAIL_PART)
             return commit
 
     def box(self, name: str) -> Box:
@@ -177,25 +180,32 @@ class Session:
                 built.clear()
                 boxes = self.keyring.boxes
                 ids = [box.id for box in boxes]
+                stored = set(self.store.parts())
                 parts: list[tuple[str, bytes]] = []
                 for box in boxes:
                     kept = self._kept.get(box.id, snapshot.Kept())
+                    if not kept.names() <= stored:
+                        kept = snapshot.Kept()  # another session has dropped them
                     some, built[box.id] = snapshot.build(
                         self.header.vault, box, self.index(box), self.log.state, ids, kept
                     )
                     parts += some
                 needed = {name for name, _ in parts}.union(*(kept.names() for kept in built.values()))
-                drop = [name for name in self.store.parts() if name not in needed]
-                return Change(drop_parts=drop, put_parts=parts)
+                return Change(drop_parts=sorted(stored - needed), put_parts=parts)
 
             self._guarded(lambda: self.log.change_parts(plan))
-            self._kept, self._tail, self._had_snapshot = dict(built), 0, True
+            self._kept, self._tail, self._snapshot = dict(built), 0, self.log.state.seq
             return self.store.purge()
 
-    def checkpoint_if_it_pays(self) -> None:
+    def checkpoint_if_it_pays(self, *, least: int = _TAIL, part: int = _TAIL_PART) -> None:
         """Write snapshots when replaying would cost more."""
         live = sum(index.columns.size for index in self.indexes.values())
-        if not self.read_only and self._tail >= _TAIL + live // _TAIL_PART:
+        if self.read_only or self._tail < least + live // part:
+            return
+        newest = snapshot.newest(self.store, self.keyring.boxes[0])
+        if newest > self._snapshot:  # another session was quicker
+            self._snapshot, self._tail = newest, self.log.state.seq - newest
+        if self._tail >= least + live // part:
             self.checkpoint()
 
     # the end
@@ -353,6 +363,8 @@ class Session:
         if not self.read_only:
             self._remember(replace_it=self.accepted_rollback or damaged)
             self.store.purge(wait=False)
+            self._drop_stale_snapshot()
+            self.checkpoint_if_it_pays()
 
     def _accepting(self, anchor: Anchor) -> Plan:
         return Plan(box=None, ops=[Restored(self.log.state.seq, anchor.seq, anchor.hash)])
@@ -363,9 +375,9 @@ class Session:
             loaded = snapshot.load(self.store, self.header.vault, self.keyring.boxes)
             if loaded is not None:
                 state, self.indexes, self._kept = loaded
-                self.log.state = state
+                self.log.restart(state)
+                self._snapshot = state.seq
                 self._guarded(self.log.follow)
-                self._had_snapshot = True
                 return
         except VaultTamperedError:
             self._forget_snapshot()
@@ -375,8 +387,15 @@ class Session:
             self._forget_snapshot()
             raise
 
+    def _drop_stale_snapshot(self) -> None:
+        """A snapshot that is older than an erase goes: it may still hold what was erased."""
+        last_erase = max((index.last_erase for index in self.indexes.values()), default=0)
+        if self._snapshot and last_erase > self._snapshot:
+            self._guarded(lambda: self.log.change_parts(lambda: Change(drop_parts=self.store.parts(), purge=True)))
+            self._kept, self._snapshot = {}, 0
+
     def _forget_snapshot(self) -> None:
-        self.indexes, self._kept, self._tail = {}, {}, 0
+        self.indexes, self._kept, self._tail, self._snapshot = {}, {}, 0, 0
         self.log.restart(LogState.start(self.header.vault))
 
     def _remember(self, *, replace_it: bool = False) -> None:

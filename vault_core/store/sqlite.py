@@ -89,7 +89,8 @@ class SqliteStore:
         with _translated():
             self._db = self._connect(create)
             try:
-                self._begin() if create else self._check_identity()
+                if not create:
+                    self._check_identity()
             except BaseException:
                 self._db.close()
                 raise
@@ -100,10 +101,14 @@ class SqliteStore:
         return str(self.path)
 
     def create(self, header: StoredHeader, entry: bytes) -> None:
-        """See `Store.create`."""
+        """See `Store.create`: tables, header and first entry in one transaction, never half a vault."""
         with _translated(), self._transaction() as db:
-            if db.execute("SELECT 1 FROM header").fetchone() or db.execute("SELECT 1 FROM entry").fetchone():
-                raise ConflictError("there is a vault in this file already")
+            if db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise ConflictError("there is something in this file already")
+            for statement in SCHEMA:
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version={USER_VERSION}")
             db.execute("INSERT INTO header VALUES (1, ?, ?)", header)
             db.execute("INSERT INTO entry VALUES (1, ?)", (entry,))
 
@@ -291,17 +296,12 @@ class SqliteStore:
             db.execute(pragma)
         return db
 
-    def _begin(self) -> None:
-        with self._transaction() as db:
-            for statement in SCHEMA:
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version={USER_VERSION}")
-
     def _check_identity(self) -> None:
         db = self._connection()
         if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise VaultNotFoundError(f"{self.path} is not a Strongroom vault")
+            raise VaultNotFoundError(
+                f"{self.path} is not a Strongroom vault; if making one was interrupted, remove the file and start again"
+            )
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version > USER_VERSION:
             raise FormatTooNewError("this vault has a newer format; upgrade strongroom to open it")

@@ -1,0 +1,40 @@
+"""The options that many commands share, so that they read the same everywhere."""
+
+from typing import Annotated
+
+import typer
+
+Place = Annotated[
+    str | None,
+    typer.Option(
+        "--vault",
+        metavar="PATH",
+        help="The vault's file. Default: STRONGROOM_VAULT, else me.vault in the user's data folder.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON; an error becomes JSON on standard error.")]
+Box = Annotated[str, typer.Option(help="The box that holds it.")]
+Boxes = Annotated[list[str] | None, typer.Option("--box", help="Ask only this box. Repeatable.")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", "-n", metavar="LABEL", help="A label of the namespace; repeat it for deeper ones."),
+]
+Below = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        metavar="LABEL",
+        help="A label of the namespace; repeat it for deeper ones. Selects it and everything below.",
+    ),
+]
+Exact = Annotated[bool, typer.Option("--exact", help="Only this namespace, nothing below it.")]
+Kind = Annotated[str | None, typer.Option("--type", help="Only memories of this type, such as PERSONA.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only memories with this tag; repeat it for more.")]
+Old = Annotated[bool, typer.Option("--all", help="Also what is superseded or expired.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+
+
+def tagged(tags: list[str] | None) -> dict[str, object] | None:
+    """The filter for memories that carry all these tags."""
+    return {"tags": {"$all": tags}} if tags else None

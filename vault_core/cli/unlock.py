@@ -1,0 +1,170 @@
+"""Which vault, and with which secret.
+
+Rules (DESIGN §7):
+- A secret never comes from the command line. It comes from the first of `STRONGROOM_PASSPHRASE_COMMAND`,
+  `STRONGROOM_PASSPHRASE_FILE`, `STRONGROOM_PASSPHRASE`; then from the OS keyring; then from a person at a terminal.
+- A secret that is to be added comes from the same three variables with `NEW_` in front of `PASSPHRASE`, or from a
+  person, who is asked twice.
+"""
+
+import os
+import shlex
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+import platformdirs
+
+from vault_core import KeyProvider, KeyringKey, Passphrase, Vault
+from vault_core.cli import terminal
+from vault_core.cli.output import note
+from vault_core.errors import (
+    InvalidInputError,
+    UnavailableError,
+    VaultNotFoundError,
+    WrongPassphraseError,
+)
+from vault_core.keys import provider_from
+
+VARIABLES = ("STRONGROOM_PASSPHRASE_COMMAND", "STRONGROOM_PASSPHRASE_FILE", "STRONGROOM_PASSPHRASE")
+ATTEMPTS = 3  # a person mistypes
+
+
+def location(given: str | None) -> str:
+    """The vault that a command is about: `--vault`, `STRONGROOM_VAULT`, or `me.vault` in the user's data folder."""
+    if given is not None and not given.strip():
+        raise InvalidInputError("--vault is empty; name a file, or leave the option out")
+    return given or os.environ.get("STRONGROOM_VAULT") or str(default_location())
+
+
+def default_location() -> Path:
+    """Where a vault is when nobody says otherwise."""
+    return Path(platformdirs.user_data_dir("strongroom", appauthor=False)) / "me.vault"
+
+
+def open_vault(given: str | None, *, accept_rollback: bool = False) -> Vault:
+    """The open vault. The caller closes it."""
+    return unlocked(given, accept_rollback=accept_rollback)[0]
+
+
+def unlocked(given: str | None, *, accept_rollback: bool = False) -> tuple[Vault, KeyProvider]:
+    """The open vault, and what opened it.
+
+    Raises:
+        WrongPassphraseError: no slot opens with the secret, or nobody is there to give one.
+    """
+    place = location(given)
+
+    def opened(provider: KeyProvider) -> tuple[Vault, KeyProvider]:
+        return Vault.open(place, unlock=provider, accept_rollback=accept_rollback), provider
+
+    try:
+        provider = provider_from(os.environ)
+        if provider is not None:
+            return opened(provider)
+        try:
+            return opened(KeyringKey())
+        except (WrongPassphraseError, UnavailableError) as error:
+            if not terminal.present():
+                raise _nobody(error) from None
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return opened(_asked("Passphrase: "))
+            except WrongPassphraseError as error:
+                note(f"{error}.")
+        return opened(_asked("Passphrase: "))
+    except VaultNotFoundError as error:
+        error.add_note(_place_hint(place))
+        raise
+    except WrongPassphraseError as error:
+        error.add_note(_secret_hint())
+        raise
+
+
+def new_secret(what: str) -> KeyProvider:
+    """A secret that is to open a vault from now on.
+
+    Raises:
+        InvalidInputError: too weak, typed differently, or nobody is there to give one.
+    """
+    provider = provider_from(_renamed(os.environ)) or _asked_twice(what)
+    if provider is None:
+        error = InvalidInputError("there is no new passphrase")
+        error.add_note("set STRONGROOM_NEW_PASSPHRASE_FILE or _COMMAND, or run it on a terminal to be asked")
+        raise error
+    return provider
+
+
+def first_secret() -> KeyProvider:
+    """The secret of a vault that is to be made: that of the environment, or a person's, asked twice."""
+    provider = provider_from(os.environ) or _asked_twice("Passphrase for the new vault")
+    if provider is None:
+        error = InvalidInputError("there is no passphrase for the new vault")
+        error.add_note(_secret_hint())
+        raise error
+    return provider
+
+
+def secret_of_file(path: str) -> KeyProvider:
+    """The secret in a file: a passphrase, a recovery key or a key text."""
+    provider = provider_from({"STRONGROOM_PASSPHRASE_FILE": path})
+    if provider is None:
+        raise InvalidInputError("the name of the file with the secret is empty")
+    return provider
+
+
+def typed(text: str) -> KeyProvider:
+    """What a person typed, as a provider: a recovery key is recognised as one."""
+    return provider_from({"STRONGROOM_PASSPHRASE": text}) or Passphrase(text)
+
+
+def _asked(prompt: str) -> KeyProvider:
+    return typed(terminal.ask_secret(prompt) or "")
+
+
+def _asked_twice(what: str) -> KeyProvider | None:
+    for left in reversed(range(ATTEMPTS)):
+        text = terminal.ask_secret(f"{what} (five or six random words are best): ")
+        if text is None:
+            return None
+        provider = Passphrase(text)
+        try:
+            provider.check_quality()
+            if terminal.ask_secret("The same again: ") != text:
+                raise InvalidInputError("the two are not the same")
+        except InvalidInputError as error:
+            if not left:
+                raise
+            note(f"{error}.")
+        else:
+            return provider
+    return None
+
+
+def _renamed(environ: Mapping[str, str]) -> dict[str, str]:
+    new = {name: environ.get(name.replace("_PASSPHRASE", "_NEW_PASSPHRASE")) for name in VARIABLES}
+    return {name: value for name, value in new.items() if value}
+
+
+def _nobody(error: WrongPassphraseError | UnavailableError) -> WrongPassphraseError | UnavailableError:
+    return error if isinstance(error, UnavailableError) else WrongPassphraseError("no secret was given for this vault")
+
+
+def _secret_hint() -> str:
+    used = next((name for name in VARIABLES if os.environ.get(name)), None)
+    if used is None:
+        return f"set {VARIABLES[1]} or {VARIABLES[0]}, or run it on a terminal to be asked"
+    return f"the secret came from {used}; correct it, or unset it to be asked"
+
+
+def _place_hint(place: str) -> str:
+    """A vault beside it whose name is much like the one given, or how to make one. No vault is opened for that."""
+    try:
+        path = Path(place).expanduser()
+        beside = [other.name for other in path.parent.iterdir() if other.suffix == (path.suffix or ".vault")]
+    except (OSError, ValueError, RuntimeError):
+        return "make one with: strongroom init"
+    close = get_close_matches(path.name, [name for name in beside if name != path.name], n=1)
+    if close:
+        return f"did you mean {shlex.quote(str(path.with_name(close[0])))}?"
+    return f"make one with: strongroom init --vault {shlex.quote(place)}"
