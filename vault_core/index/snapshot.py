@@ -3,19 +3,19 @@
 Rules (docs/format.md §7):
 - Only a cache. Whatever is wrong with one, it is dropped and the log is replayed.
 - Written in the store's critical section after catching up, so that it never holds what was erased before.
+- A part opens only under the snapshot id and number in its name, so that a manifest that names it vouches for it.
 - Vector segments are immutable and kept from snapshot to snapshot until something in them is erased.
 """
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 
 import msgpack
 import numpy as np
 
-from vault_core.crypto import MANIFEST, PART, Place, same, seal, unseal
+from vault_core.crypto import MANIFEST, PART, Place, seal, unseal
 from vault_core.errors import VaultTamperedError
 from vault_core.index.catalogue import Catalogue
 from vault_core.index.index import BoxIndex
@@ -29,7 +29,7 @@ PART_BYTES = 15 << 20  # leaves room below the format's 16 MiB
 MAX_SEGMENTS = 64  # then they are written anew as few
 _PREFIX = 4 + 8 + 16
 
-Segment = tuple[str, bytes, int]  # name, SHA-256 of the stored part, rows
+Segment = tuple[str, int]  # name, rows
 
 
 @dataclass(slots=True)
@@ -40,11 +40,11 @@ class Kept:
 
     def names(self) -> set[str]:
         """The parts' names."""
-        return {name for segments in self.segments.values() for name, _, _ in segments}
+        return {name for segments in self.segments.values() for name, _ in segments}
 
     def rows(self, space: str) -> int:
         """How many rows of a space's vectors are in the store already: always its first ones."""
-        return sum(rows for _, _, rows in self.segments.get(space, []))
+        return sum(rows for _, rows in self.segments.get(space, []))
 
 
 def prefix_of(box: Box) -> str:
@@ -130,14 +130,14 @@ class _Writer:
         self._place = Place(vault=vault, box=box.id, generation=state.generation)
         self._clear = state.generation.to_bytes(4, "big") + state.seq.to_bytes(8, "big") + self._id
 
-    def part(self, plaintext: bytes) -> tuple[str, bytes]:
-        """Seal one part; gives its name and the hash of the stored bytes."""
+    def part(self, plaintext: bytes) -> str:
+        """Seal one part; gives its name."""
         number = len(self.parts)
         context = self._place.context(PART, self._state.seq, number, self._id)
         stored = self._clear + seal(plaintext, self._box.keys[self._state.generation], context)
         name = f"{prefix_of(self._box)}{self._id.hex()}/{number}"
         self.parts.append((name, stored))
-        return name, sha256(stored).digest()
+        return name
 
     def manifest(self, plaintext: bytes) -> None:
         """Seal the manifest."""
@@ -152,8 +152,7 @@ def _segments(writer: _Writer, vectors: ExactVectors, start: int) -> list[Segmen
     for owners, fields, matrix in vectors.segments(rows, start):
         named = {place: name for place, name in enumerate(fields) if name}
         packed = msgpack.packb([owners.astype("<i8").tobytes(), named, matrix.astype("<f4", copy=False).tobytes()])
-        name, digest = writer.part(packed)
-        segments.append((name, digest, len(owners)))
+        segments.append((writer.part(packed), len(owners)))
     return segments
 
 
@@ -169,26 +168,26 @@ def _open_manifest(stored: bytes, vault: bytes, box: Box) -> dict[str, Any]:
 
 
 def _load_box(store: Store, vault: bytes, box: Box, manifest: dict[str, Any]) -> tuple[BoxIndex, Kept]:
-    def part(name: str, digest: bytes) -> bytes:
-        stored = store.part(name)
-        if stored is None or not same(sha256(stored).digest(), digest):
+    def part(name: str) -> bytes:
+        stored, (_, _, snapshot_id, number) = store.part(name), name.split("/")
+        if stored is None or stored[12:_PREFIX].hex() != snapshot_id:
             raise VaultTamperedError(_UNUSABLE)
-        return _open(stored, vault, box, PART, int(name.rpartition("/")[2]))
+        return _open(stored, vault, box, PART, int(number))
 
-    image = b"".join(part(name, digest) for name, digest in manifest["catalogue"])
+    image = b"".join(part(name) for name in manifest["catalogue"])
     index = BoxIndex(Catalogue(image))
     del image
     index.last_erase = manifest["last_erase"]
     kept = Kept()
     for space, segments in manifest["vectors"].items():
         vectors = index.vectors[space] = ExactVectors(index.spaces[space].dimension)
-        for name, digest, _ in segments:
-            owners, named, packed = msgpack.unpackb(part(name, digest), strict_map_key=False)
+        for name, _ in segments:
+            owners, named, packed = msgpack.unpackb(part(name), strict_map_key=False)
             addresses = np.frombuffer(owners, "<i8")
             matrix = np.frombuffer(packed, "<f4").reshape(len(addresses), vectors.dimension)
             fields = [named.get(place, "") for place in range(len(addresses))] if named else []
             vectors.append_unit(addresses, fields, matrix)
-        kept.segments[space] = [(name, digest, rows) for name, digest, rows in segments]
+        kept.segments[space] = [(name, rows) for name, rows in segments]
     return index, kept
 
 
