@@ -9,6 +9,8 @@ PICTURE = Path(__file__).with_name("house.svg")
 ROOMS = [
     [("cli", "the command strongroom")],
     [("vault", "Vault joins the rooms"), ("aio", "the same, awaited")],
+    [("session", "one open vault: keys, log and indexes under one lock")],
+    [("lifecycle", "changes planned as one commit")],
     [("retrieval", "a query becomes ranked hits")],
     [("index", "catalogue and vectors, in RAM; rebuilt from the log at will")],
     [("log", "numbered commits, each bound to the one before")],
