@@ -7,6 +7,7 @@ import typer
 
 from vault_core.cli import codes
 from vault_core.cli.output import note
+from vault_core.errors import InvalidInputError
 
 
 def present() -> bool:
@@ -37,7 +38,9 @@ def confirm(question: str, *, yes: bool, as_json: bool = False) -> None:
     if yes:
         return
     if as_json or not os.isatty(0):
-        raise typer.BadParameter("this can't be undone and nobody is there to be asked; add --yes")
+        error = InvalidInputError("this can't be undone, and nobody is there to be asked")
+        error.add_note("add --yes to do it without a question")
+        raise error
     if not typer.confirm(question, err=True):
         note("Nothing was changed.")
         raise typer.Exit(codes.FAILED)

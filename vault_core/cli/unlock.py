@@ -152,6 +152,8 @@ def _nobody(error: WrongPassphraseError | UnavailableError) -> WrongPassphraseEr
 
 def _secret_hint() -> str:
     used = next((name for name in VARIABLES if os.environ.get(name)), None)
+    if used is None and terminal.present():
+        return "a recovery key opens it as well, if one was made"
     if used is None:
         return f"set {VARIABLES[1]} or {VARIABLES[0]}, or run it on a terminal to be asked"
     return f"the secret came from {used}; correct it, or unset it to be asked"

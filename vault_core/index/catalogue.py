@@ -247,10 +247,24 @@ class Catalogue:
         found = self._db.execute(sql, (id, namespace)).fetchone()
         return None if found is None else Row._make(found)
 
-    def same_content(self, content_hash: bytes, namespace: int) -> list[Row]:
-        """Current memories of a namespace with this content."""
-        sql = f"{_SELECT} WHERE content_hash = ? AND namespace = ? AND current ORDER BY address"
-        return [Row._make(found) for found in self._db.execute(sql, (content_hash, namespace))]
+    def currents(self, ids: Sequence[str]) -> dict[tuple[int, str], Row]:
+        """The versions that hold of all memories with these ids, by (namespace, id)."""
+        found = self._where_in("id", ids)
+        return {(row.namespace, row.id): row for row in found}
+
+    def same_content(self, hashes: Sequence[bytes]) -> dict[tuple[int, bytes], list[Row]]:
+        """Current memories with any of these contents, by (namespace, content hash), oldest first."""
+        out: dict[tuple[int, bytes], list[Row]] = {}
+        for row in sorted(self._where_in("content_hash", hashes)):
+            out.setdefault((row.namespace, row.content_hash), []).append(row)
+        return out
+
+    def _where_in(self, column: str, values: Sequence[Any]) -> Iterator[Row]:
+        """Current rows by the values of an indexed column."""
+        for start in range(0, len(values), _BATCH):
+            some = values[start : start + _BATCH]
+            sql = f"{_SELECT} WHERE current AND {column} IN ({','.join('?' * len(some))})"
+            yield from map(Row._make, self._db.execute(sql, some).fetchall())
 
     def in_slot(self, namespace: int, subject: str, attribute: str) -> list[Row]:
         """Current memories of a namespace in a slot."""

@@ -172,9 +172,10 @@ class BoxIndex:
 
     def _put_memories(self, memories: list[Memory], digests: list[bytes]) -> None:
         affected = set()
-        for memory in memories:
+        known = self.catalogue.currents([memory.id for memory in memories])
+        for memory in memories if known else ():
             number = self.catalogue.known_namespace(memory.namespace)
-            before = None if number is None else self.catalogue.current(memory.id, number)
+            before = None if number is None else known.pop((number, memory.id), None)
             if before is not None:
                 self.catalogue.retire(before.address)
                 self.columns.set(before.address, CURRENT, False)

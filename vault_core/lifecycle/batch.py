@@ -53,6 +53,7 @@ class Batch:
         self._values: list[object] = []
         self._mine: dict[tuple[Namespace, str], Memory] = {}
         self._hashes: dict[tuple[Namespace, bytes], Memory] = {}
+        self._known: dict[tuple[int, bytes], list[Row]] | None = None
         self._positions: dict[tuple[Namespace, str], int] = {}
         self._items: dict[tuple[str, str], Item | None] = {}
         self._erased: set[int] = set()
@@ -63,6 +64,10 @@ class Batch:
         if not self._ops:
             return None
         return Plan(box=self._box, ops=self._ops, records=self._records, values=self._values, purge=purge)
+
+    def expect(self, memories: Sequence[Memory]) -> None:
+        """Look up what is there already for all of a long batch at once, rather than one by one."""
+        self._known = self._index.catalogue.same_content([memory.content_hash for memory in memories])
 
     def add(self, memory: Memory, *, explicit_id: bool, keep_history: bool) -> Memory:
         """Add a memory that `memory_from` made; gives it as it is stored, or the one that was there already."""
@@ -151,7 +156,10 @@ class Batch:
         number = self._index.catalogue.known_namespace(memory.namespace)
         if number is None:
             return None
-        for row in self._index.catalogue.same_content(memory.content_hash, number):
+        known = self._known
+        if known is None:
+            known = self._index.catalogue.same_content([memory.content_hash])
+        for row in known.get((number, memory.content_hash), ()):
             alive = row.expires is None or row.expires > self._now
             if alive and not row.archived and row.superseded is None and row.address not in self._erased:
                 self.touch(row, refreshed=True)

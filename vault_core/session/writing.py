@@ -70,6 +70,7 @@ class Writer:
             return []
 
         def work(batch: Batch) -> list[Memory]:
+            batch.expect(prepared)
             return [
                 batch.add(memory, explicit_id=draft.id is not None, keep_history=draft.keep_history)
                 for memory, draft in zip(prepared, given, strict=True)

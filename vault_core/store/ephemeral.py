@@ -1,5 +1,6 @@
 """A vault in RAM, for tests and for programs that want to leave nothing behind. Shared by the sessions that open it."""
 
+import copy
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
@@ -7,22 +8,46 @@ from vault_core.errors import ConflictError, VaultAlreadyOpenError, VaultNotFoun
 from vault_core.store.base import Capabilities, Change, Head, StoredHeader
 
 
-class EphemeralStore:
-    """A store whose bytes are dicts: `header`, `entry`, `record`, `part`. Several sessions of one process may share it.
+class _Hold:
+    """That a session uses the store, alone or with others. Told apart by identity."""
 
-    The dicts may be changed directly, which is what tests of tampering do.
+    def __init__(self, exclusive: bool) -> None:  # noqa: FBT001  the one thing it says
+        self.exclusive = exclusive
+
+
+class EphemeralStore:
+    """A store whose bytes are dicts: `entry`, `record`, `part_bodies`, and `header`. Sessions of one process may share it.
+
+    Each session has a store of its own on the same bytes: `Vault.open` takes `another()`. The dicts may be changed
+    directly, which is what tests of tampering do.
     """
 
     capabilities = Capabilities(exclusive=True, durable=False)
     location = "memory://"
 
     def __init__(self) -> None:
-        self.header: StoredHeader | None = None
+        self._headers: list[StoredHeader | None] = [None]  # one, in a list that all sessions share
         self.entry: dict[int, bytes] = {}
         self.record: dict[int, bytes] = {}
         self.part_bodies: dict[str, bytes] = {}
         self._lock = threading.RLock()
-        self._sessions: list[bool] = []  # one flag for each open session: does it hold the store alone?
+        self._sessions: list[_Hold] = []  # one for each open session
+        self._hold: _Hold | None = None  # this one's
+
+    @property
+    def header(self) -> StoredHeader | None:
+        """The header, None before the vault is made."""
+        return self._headers[0]
+
+    @header.setter
+    def header(self, header: StoredHeader | None) -> None:
+        self._headers[0] = header
+
+    def another(self) -> "EphemeralStore":
+        """A store for one more session, on the same bytes."""
+        other = copy.copy(self)
+        other._hold = None
+        return other
 
     def create(self, header: StoredHeader, entry: bytes) -> None:
         """See `Store.create`."""
@@ -94,9 +119,10 @@ class EphemeralStore:
     def lock(self, *, exclusive: bool) -> None:
         """See `Store.lock`."""
         with self._lock:
-            if any(self._sessions) or (exclusive and self._sessions):
+            if any(hold.exclusive for hold in self._sessions) or (exclusive and self._sessions):
                 raise VaultAlreadyOpenError("another session holds this vault; close it first")
-            self._sessions.append(exclusive)
+            self._hold = _Hold(exclusive)
+            self._sessions.append(self._hold)
 
     def abandon(self) -> None:
         """See `Store.abandon`."""
@@ -104,8 +130,8 @@ class EphemeralStore:
     def close(self) -> None:
         """See `Store.close`."""
         with self._lock:
-            if self._sessions:
-                self._sessions.pop()
+            self._sessions[:] = [hold for hold in self._sessions if hold is not self._hold]
+            self._hold = None
 
     def _carry_out(self, change: Change) -> None:
         addresses = [change.seq << 24 | n for n in range(len(change.records))]
@@ -115,7 +141,8 @@ class EphemeralStore:
             self.entry[change.seq] = change.entry
         self.record.update(zip(addresses, change.records, strict=True))
         for address in change.erase:
-            self.record[address] = bytes(len(self.record.get(address, b"")))
+            if address in self.record:
+                self.record[address] = bytes(len(self.record[address]))
         if change.header is not None:
             self.header = change.header
         for name in change.drop_parts:

@@ -14,12 +14,14 @@ Location = "str | os.PathLike[str] | Store"
 
 
 def open_store(location: Any, *, create: bool = False, read_only: bool = False) -> Store:
-    """The store for a path, a URL (`memory://`, `sqlite:///path`) or a store that is handed over as it is.
+    """The store for a path or a URL (`memory://`, `sqlite:///path`); a store is handed over as it is, one in RAM is shared.
 
     Raises:
         VaultNotFoundError: nothing is there, or it is not a vault.
         InvalidInputError: no store knows such a location.
     """
+    if isinstance(location, EphemeralStore):
+        return location.another()
     if not isinstance(location, str | os.PathLike):
         if not hasattr(location, "append") or not hasattr(location, "read_header"):
             raise InvalidInputError("a location is a path, a URL or a store")

@@ -83,6 +83,7 @@ class SqliteStore:
         self._read_only = read_only
         self._sidecar: int | None = None
         self._seen = -1
+        self._begun = not create
         self._pid = os.getpid()
         self._db: sqlite3.Connection | None = None
         self._check_path(create)
@@ -111,9 +112,12 @@ class SqliteStore:
             db.execute(f"PRAGMA user_version={USER_VERSION}")
             db.execute("INSERT INTO header VALUES (1, ?, ?)", header)
             db.execute("INSERT INTO entry VALUES (1, ?)", (entry,))
+        self._begun = True
 
     def read_header(self) -> StoredHeader:
         """See `Store.read_header`."""
+        if not self._begun:
+            raise VaultNotFoundError("there is no vault in this file yet; make one with Vault.create")
         with _translated():
             return self._read_header(self._connection())
 
@@ -210,8 +214,16 @@ class SqliteStore:
 
     def reclaim(self) -> None:
         """See `Store.reclaim`."""
+        if self._read_only:
+            raise SessionStateError("the vault is open read-only")
         with _translated():
-            self._connection().execute("VACUUM")
+            db = self._connection()
+            db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 1)  # VACUUM attaches the database that it copies into
+            try:
+                db.execute("VACUUM")
+            finally:
+                db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        self.purge()
 
     def size(self) -> int:
         """See `Store.size`."""

@@ -123,9 +123,9 @@ class FaultyStore:
         """See `Store.parts`."""
         return self._call("parts", self.inner.parts)
 
-    def purge(self) -> bool:
+    def purge(self, *, wait: bool = True) -> bool:
         """See `Store.purge`."""
-        return self._call("purge", self.inner.purge)
+        return self._call("purge", lambda: self.inner.purge(wait=wait))
 
     def reclaim(self) -> None:
         """See `Store.reclaim`."""

@@ -1,0 +1,112 @@
+"""`strongroom search`, `list`, `show`, `history`: reading memories."""
+
+from typing import Annotated
+
+import typer
+
+from vault_core.cli import options, unlock
+from vault_core.cli.memories import print_hits, print_memories, print_memory
+from vault_core.cli.output import say, say_json
+
+Id = Annotated[str, typer.Argument(help="The memory's id.")]
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for, as a question or in words.")],
+    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many hits at most.")] = 10,
+    namespace: options.Below = None,
+    exact: options.Exact = False,
+    memory_type: options.Kind = None,
+    tag: options.Tags = None,
+    everything: options.Old = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
+    box: options.Boxes = None,
+    vault: options.Place = None,
+    as_json: options.Json = False,
+) -> None:
+    """Find the memories that answer a question, best first."""
+    with unlock.open_vault(vault) as opened:
+        hits = opened.search(
+            query,
+            top_k=top_k,
+            namespace=namespace,
+            exact=exact,
+            memory_type=memory_type,
+            filter=options.tagged(tag),
+            include_superseded=everything,
+            include_expired=everything,
+            explain=explain,
+            box=box,
+        )
+    if as_json:
+        say_json({"query": query, "hits": [_without_empty_parts(hit) for hit in hits]})
+    else:
+        print_hits(hits)
+
+
+def list_memories(
+    namespace: options.Below = None,
+    exact: options.Exact = False,
+    memory_type: options.Kind = None,
+    tag: options.Tags = None,
+    everything: options.Old = False,
+    order: Annotated[
+        str, typer.Option(help="created, updated or event; with - in front for newest first.")
+    ] = "-updated",
+    limit: Annotated[int, typer.Option(help="How many at most.")] = 20,
+    offset: Annotated[int, typer.Option(help="How many to pass over.")] = 0,
+    box: options.Boxes = None,
+    vault: options.Place = None,
+    as_json: options.Json = False,
+) -> None:
+    """List memories, newest first."""
+    with unlock.open_vault(vault) as opened:
+        chosen = {
+            "namespace": namespace,
+            "exact": exact,
+            "memory_type": memory_type,
+            "filter": options.tagged(tag),
+            "include_superseded": everything,
+            "include_expired": everything,
+            "box": box,
+        }
+        found = opened.list(order_by=order, limit=limit, offset=offset, **chosen)
+        total = opened.count(**chosen)
+    if as_json:
+        say_json({"memories": found, "total": total})
+        return
+    print_memories(found)
+    if len(found) < total:
+        say(f"{len(found)} of {total:,}; more with --offset {offset + len(found)}")
+
+
+def show(
+    id: Id,
+    namespace: options.Labels = None,
+    box: options.Box = "main",
+    vault: options.Place = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show one memory with everything the vault knows about it."""
+    with unlock.open_vault(vault) as opened:
+        memory = opened.get(id, namespace=namespace or (), box=box)
+    if as_json:
+        say_json(memory)
+    else:
+        print_memory(memory)
+
+
+def history(
+    id: Id,
+    namespace: options.Labels = None,
+    box: options.Box = "main",
+    vault: options.Place = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show every version of a memory, oldest first."""
+    with unlock.open_vault(vault) as opened:
+        versions = opened.history(id, namespace=namespace or (), box=box)
+    if as_json:
+        say_json({"id": id, "versions": versions})
+    else:
+        print_memories(versions, versions=True)
