@@ -11,15 +11,15 @@ from vault_core.store.base import Capabilities, Change, Head, StoredHeader
 class _Hold:
     """That a session uses the store, alone or with others. Told apart by identity."""
 
-    def __init__(self, exclusive: bool) -> None:  # noqa: FBT001  the one thing it says
+    def __init__(self, *, exclusive: bool) -> None:
         self.exclusive = exclusive
 
 
 class EphemeralStore:
-    """A store whose bytes are dicts: `entry`, `record`, `part_bodies`, and `header`. Sessions of one process may share it.
+    """A store whose bytes are dicts: `entry`, `record`, `part_bodies`, and `header`.
 
-    Each session has a store of its own on the same bytes: `Vault.open` takes `another()`. The dicts may be changed
-    directly, which is what tests of tampering do.
+    Sessions of one process may share it; each has a store of its own on the same bytes, `another()`. The dicts may be
+    changed directly, which is what tests of tampering do.
     """
 
     capabilities = Capabilities(exclusive=True, durable=False)
@@ -46,7 +46,7 @@ class EphemeralStore:
     def another(self) -> "EphemeralStore":
         """A store for one more session, on the same bytes."""
         other = copy.copy(self)
-        other._hold = None
+        other._hold = None  # noqa: SLF001  one of our own
         return other
 
     def create(self, header: StoredHeader, entry: bytes) -> None:
@@ -121,7 +121,7 @@ class EphemeralStore:
         with self._lock:
             if any(hold.exclusive for hold in self._sessions) or (exclusive and self._sessions):
                 raise VaultAlreadyOpenError("another session holds this vault; close it first")
-            self._hold = _Hold(exclusive)
+            self._hold = _Hold(exclusive=exclusive)
             self._sessions.append(self._hold)
 
     def abandon(self) -> None:

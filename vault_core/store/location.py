@@ -14,7 +14,7 @@ Location = "str | os.PathLike[str] | Store"
 
 
 def open_store(location: Any, *, create: bool = False, read_only: bool = False) -> Store:
-    """The store for a path or a URL (`memory://`, `sqlite:///path`); a store is handed over as it is, one in RAM is shared.
+    """The store for a path or URL (`memory://`, `sqlite:///path`). A store is taken as it is; one in RAM is shared.
 
     Raises:
         VaultNotFoundError: nothing is there, or it is not a vault.

@@ -28,7 +28,7 @@ class FakeClock:
         return from_micros(self._micros)
 
     def advance(self, **by: float) -> datetime:
-        """Move on by `days=`, `hours=`, `seconds=` (as `timedelta` takes them), back if negative; gives the new present."""
+        """Move on by `days=`, `hours=`, `seconds=` (what `timedelta` takes), or back; gives the new present."""
         self._micros += timedelta(**by) // timedelta(microseconds=1)
         return self.now
 

@@ -2,12 +2,15 @@
 
 Rules (`vault_core.store.base`):
 - A change takes effect whole or not at all, whatever goes wrong in between, and one at a time.
-- Nothing is ever written over but by the verbs for that: a taken seq is refused; erasing leaves zeros of the same length.
+- Nothing is written over but by the verbs for that: a taken seq is refused; erasing leaves zeros of the same length.
 - What is read is exactly what was written, in order, and no cursor stays open between two items.
 """
+# ruff: noqa: D102  the name of a test is its sentence
+# ruff: noqa: ARG002  a fixture may be asked for what it does, not for its value
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import pytest
@@ -139,7 +142,7 @@ class StoreConformance:
         shown: list[Head] = []
         commit(other, header=NEXT_HEADER)
 
-        store.append(lambda head: shown.append(head))  # type: ignore[func-returns-value]  # None: nothing to write
+        store.append(shown.append)  # gives None: nothing to write
 
         assert shown == [Head(2, NEXT_HEADER)]
 
@@ -203,13 +206,12 @@ class StoreConformance:
 
         def work(mine: Store, name: int) -> None:
             try:
-                for _ in range(_COMMITS_EACH):
-                    seen.append(commit(mine, b"writer %d" % name))
+                seen.extend(commit(mine, b"writer %d" % name) for _ in range(_COMMITS_EACH))
             except BaseException as error:  # noqa: BLE001  shown by the assertion below
                 failures.append(error)
 
         stores = [place.open() for _ in range(_WRITERS)]
-        self._run([lambda mine=mine, name=name: work(mine, name) for name, mine in enumerate(stores)])
+        self._run([partial(work, mine, name) for name, mine in enumerate(stores)])
         for mine in stores:
             mine.close()
 

@@ -89,7 +89,7 @@ class FaultyStore:
         return self._call("head", self.inner.head)
 
     def append(self, make: Callable[[Head], Change | None]) -> Change | None:
-        """See `Store.append`. A fault that does not persist strikes at the end of the critical section, after `make`."""
+        """See `Store.append`. A fault that does not persist strikes at the end of the critical section."""
         fault = self._next("append")
 
         def failing(head: Head) -> Change | None:
