@@ -5,7 +5,7 @@ Everything is refused here, before anything is sealed, with a sentence that says
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,43 +30,27 @@ def memory_from(draft: Draft, *, id: str, now: datetime, provenance: Mapping[str
     `vectors` are those of `vectors_of(draft)`, with an embedder's added by the caller.
     """
     check_content(draft.content)
-    memory_type = draft.memory_type
-    if memory_type is None:
-        memory_type = classify(draft.content)
     if draft.tier not in TIERS:
         raise InvalidInputError("tier must be ATOM, COMPOSITE or AFFINITY")
+    given = {name: check(value, name) for name, check in _OPTIONAL if (value := getattr(draft, name)) is not None}
+    if "memory_type" not in given:
+        given["memory_type"] = classify(draft.content)
     return Memory(
         id=id,
         content=draft.content,
-        namespace=check_namespace(draft.namespace),
-        memory_type=check_label(memory_type, "memory_type"),
+        namespace=check_namespace(draft.namespace) if draft.namespace != () else (),
         tier=draft.tier,
         tags=_tags(draft.tags) if draft.tags else (),
         metadata=_metadata(draft.metadata) if draft.metadata else _NOTHING,
-        importance=_unit(draft.importance, "importance"),
-        confidence=_unit(draft.confidence, "confidence"),
-        sensitivity=_optional_label(draft.sensitivity, "sensitivity"),
-        source=_optional_label(draft.source, "source"),
-        thread=_optional_label(draft.thread, "thread"),
-        event_time=parse_time(draft.event_time, "event_time"),
-        valid_from=parse_time(draft.valid_from, "valid_from"),
-        valid_to=parse_time(draft.valid_to, "valid_to"),
-        expires_at=parse_time(draft.expires_at, "expires_at"),
-        slot=None if draft.slot is None else _slot(draft.slot),
-        supersedes=tuple(check_id(old) for old in _sequence(draft.supersedes, "supersedes"))
-        if draft.supersedes
-        else (),
-        emotional_intensity=_unit(draft.emotional_intensity, "emotional_intensity"),
-        valence=_unit(draft.valence, "valence", low=-1.0),
-        data_class=_optional_label(draft.data_class, "data_class"),
+        supersedes=_ids(draft.supersedes) if draft.supersedes else (),
         created_at=now,
         updated_at=now,
         provenance=provenance,
-        reason=_optional_label(draft.reason, "reason"),
         state=_NEW,
-        index=check_index(draft.index),
+        index=True if draft.index is None else check_index(draft.index),
         vectors=vectors,
         content_hash=content_hash(draft.content),
+        **given,
     )
 
 
@@ -216,19 +200,21 @@ def _metadata(value: Any) -> dict[str, Any]:
     return plain
 
 
-def _unit(value: Any, what: str, low: float = 0.0) -> float | None:
-    if value is None:
-        return None
+def _unit(value: Any, what: str, low: float = 0.0) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= 1.0:
         raise InvalidInputError(f"{what} must be a number from {low:g} to 1")
     return float(value)
 
 
-def _optional_label(value: Any, what: str) -> str | None:
-    return None if value is None else check_label(value, what)
+def _valence(value: Any, what: str) -> float:
+    return _unit(value, what, low=-1.0)
 
 
-def _slot(value: Any) -> FactSlot:
+def _ids(values: Any) -> tuple[str, ...]:
+    return tuple(check_id(value) for value in _sequence(values, "supersedes"))
+
+
+def _slot(value: Any, _: str) -> FactSlot:
     try:
         subject, attribute = _sequence(value, "slot")
     except ValueError:
@@ -252,3 +238,22 @@ def check_index(value: Any) -> bool | Mapping[str, str]:
     if sum(check_encodable(text, "an indexed text") for text in texts.values()) > limits.MAX_CONTENT_BYTES:
         raise InvalidInputError(f"the indexed texts of a memory have at most {limits.MAX_CONTENT_BYTES:,} bytes")
     return texts
+
+
+_OPTIONAL: tuple[tuple[str, Callable[[Any, str], Any]], ...] = (  # what a draft may leave out, and how it is checked
+    ("memory_type", check_label),
+    ("importance", _unit),
+    ("confidence", _unit),
+    ("sensitivity", check_label),
+    ("source", check_label),
+    ("thread", check_label),
+    ("event_time", parse_time),
+    ("valid_from", parse_time),
+    ("valid_to", parse_time),
+    ("expires_at", parse_time),
+    ("slot", _slot),
+    ("emotional_intensity", _unit),
+    ("valence", _valence),
+    ("data_class", check_label),
+    ("reason", check_label),
+)
