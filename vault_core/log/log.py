@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from weakref import WeakKeyDictionary
 
 from vault_core.crypto import ENTRY_OPS, NO_BOX, RECORD, Key, Place, derive_key, same, seal, unseal
 from vault_core.crypto.derive import VAULT_OPS_LABEL
@@ -113,7 +114,7 @@ class Log:
         self._apply, self._renew, self._complete, self._now = apply, renew, complete, now
         self._writer, self._counter = secrets.token_bytes(16), 0
         self._behind = True
-        self._vault_keys: dict[int, Key] = {}
+        self._vault_keys: WeakKeyDictionary[Key, Key] = WeakKeyDictionary()  # by the log key each comes from
 
     @property
     def writer(self) -> bytes:
@@ -146,7 +147,8 @@ class Log:
     def append(self, plan: Callable[[], Plan | None]) -> Commit | None:
         """Commit what `plan` returns; nothing if that is None. `plan` runs after this session has caught up.
 
-        Durable when it returns. If it raises, nothing was written.
+        Durable when it returns. If `plan` raises, nothing was written; after `UnavailableError` it may be there all the
+        same, and the next read or append finds out.
         """
         while True:
             commit, planned = self._append_once(plan)
@@ -176,7 +178,11 @@ class Log:
                 purge=planned.purge,
             )
 
-        self._store.append(make)
+        try:
+            self._store.append(make)
+        except BaseException:
+            self._behind = True  # the store may have written all the same
+            raise
         if not sealed:
             return None, plan
         commit, entry, planned, chosen = sealed[0]
@@ -304,6 +310,8 @@ class Log:
             hashes=clear.hashes,
         )
         self._advance(commit, chain_hash(entry))
+        if clear.writer == self._writer:  # our own, whose answer was lost
+            self._counter = clear.counter
 
     def _advance(self, commit: Commit, digest: bytes) -> None:
         """Check what the ops mean for the log itself, let the index apply the rest, then move on."""
@@ -369,9 +377,10 @@ class Log:
         return _key_of(box, generation)
 
     def _vault_key(self, generation: int, keyring: Keyring) -> Key:
-        if generation not in self._vault_keys:
-            self._vault_keys[generation] = derive_key(keyring.log_keys[generation], VAULT_OPS_LABEL, self._vault)
-        return self._vault_keys[generation]
+        log_key = keyring.log_keys[generation]
+        if log_key not in self._vault_keys:  # a rotation that failed has left another key of this generation
+            self._vault_keys[log_key] = derive_key(log_key, VAULT_OPS_LABEL, self._vault)
+        return self._vault_keys[log_key]
 
     def _check_header(self, header: StoredHeader) -> None:
         if header.digest != self.state.header_digest and not self._succeeds(header):
