@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,6 @@ from crash.marks import Expectation
 from crash.states import Sample, enumerate_states, write_state
 
 RAM_DISK = Path("/dev/shm")  # noqa: S108 - a folder of our own is made inside
-SHARDS = 8  # more than processors, so that none idles for long
 EXAMPLES = 5  # bad states of a run that are shown
 
 
@@ -83,6 +82,10 @@ class Tally:
         self.examples = (self.examples + other.examples)[:EXAMPLES]
 
 
+# By the name of the log and the model, strict or not.
+Tallies = dict[tuple[str, bool], Tally]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """A sample of a log for a target."""
@@ -125,34 +128,37 @@ def check(work: Work) -> Tally:
 
 
 def check_all(
-    logs: Sequence[tuple[Log, Target]], *, states: int, seed: int = 1, keep: Path | None = None
-) -> dict[tuple[str, bool], Tally]:
+    logs: Sequence[tuple[Log, Target]],
+    *,
+    states: int,
+    seed: int = 1,
+    keep: Path | None = None,
+    done: Callable[[Work, Tally], object] = lambda _, __: None,
+) -> Tallies:
     """Check about so many states over all logs and both models, on all processors.
 
-    The result has a tally for every log name and model (`strict` or not).
+    `done` is called after each log and model. The folders of bad states are kept under `keep`.
     """
     works = [replace(work, keep=keep) for work in _share(logs, states=states, seed=seed)]
-    tallies: dict[tuple[str, bool], Tally] = {}
+    tallies: Tallies = {}
     spawn = multiprocessing.get_context("spawn")  # nothing of this process leaks into a vault's
     with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
         for work, tally in zip(works, pool.map(check, works), strict=True):
-            key = work.log.name, work.sample.strict
-            tallies.setdefault(key, Tally()).merge(tally)
+            tallies[work.log.name, work.sample.strict] = tally
+            done(work, tally)
     return tallies
 
 
 def _share(logs: Sequence[tuple[Log, Target]], *, states: int, seed: int) -> Iterator[Work]:
-    """Every log gets states by its length, half of them in each model."""
-    total = sum(len(log.ops) for log, _ in logs)
+    """Every log gets as many states, half of them in each model."""
+    count = -(-states // (2 * len(logs)))
     for log, target in logs:
-        count = -(-states * len(log.ops) // (2 * total))
         for strict in (False, True):
-            for shard in range(SHARDS):
-                sample = Sample(count=count, seed=seed, strict=strict, shard=shard, shards=SHARDS)
-                yield Work(log=log, target=target, sample=sample)
+            sample = Sample(count=count, seed=seed, strict=strict)
+            yield Work(log=log, target=target, sample=sample)
 
 
-def table(tallies: Mapping[tuple[str, bool], Tally]) -> str:
+def table(tallies: Tallies) -> str:
     """The counts as text, one line for each log and model, and a sum."""
     total = Tally()
     for tally in tallies.values():

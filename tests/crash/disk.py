@@ -110,7 +110,6 @@ class Disk:
     """The durable bytes, and the ops in flight, after a number of ops."""
 
     strict: bool
-    version: int = 0  # grows whenever the durable part changes
     files: dict[int, bytearray] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
     writes: dict[int, Write | Truncate] = field(default_factory=dict)
@@ -127,7 +126,6 @@ class Disk:
 
     def step(self, number: int, op: Op) -> None:
         """Do the op with this number in the log."""
-        in_flight = len(self.writes) + len(self.namings)
         match op:
             case Write() | Truncate():
                 self.writes[number] = op
@@ -141,8 +139,6 @@ class Disk:
                 self._settle_names(op.began, folder=op.folder if self.strict else None)
             case Mark():
                 pass
-        if len(self.writes) + len(self.namings) < in_flight:
-            self.version += 1
 
     def all(self) -> Choice:
         """Everything in flight reaches the disk."""

@@ -17,7 +17,6 @@ from crash.disk import Choice, Disk, Log, Mark
 from crash.marks import Expectation, Witness
 
 LEAST_TURNS = 4  # a small sample is spread along the log: all, none, and two random states
-SHARD_LENGTH = 8  # versions of the disk in a row: only states of neighbours are ever equal
 PATIENCE = 20  # rounds without a new state after which a log has no more to give
 
 
@@ -32,26 +31,23 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Which states are wanted. The shards of a sample share next to no state."""
+    """Which states of a log are wanted."""
 
     count: int
     seed: int
     strict: bool = False
-    shard: int = 0
-    shards: int = 1
 
 
 def enumerate_states(log: Log, sample: Sample) -> Iterator[State]:
-    """States of a log, at most as many as the sample's share."""
-    wanted = (sample.count + sample.shards - 1 - sample.shard) // sample.shards
-    density = wanted * sample.shards / (LEAST_TURNS * len(log.ops))
+    """States of a log, fewer than wanted only if it has no more to give."""
+    density = sample.count / (LEAST_TURNS * len(log.ops))
     seen: set[bytes] = set()
     idle = turn = 0
-    while len(seen) < wanted and idle < PATIENCE:
+    while len(seen) < sample.count and idle < PATIENCE:
         before = len(seen)
         for state in _turn(log, sample, turn, density, seen):
             yield state
-            if len(seen) >= wanted:
+            if len(seen) >= sample.count:
                 return
         idle = 0 if len(seen) > before else idle + 1
         turn += 1
@@ -72,8 +68,6 @@ def _turn(log: Log, sample: Sample, turn: int, density: float, seen: set[bytes])
         disk.step(number, op)
         if isinstance(op, Mark):
             witness.hear(op.body)
-        if disk.version // SHARD_LENGTH % sample.shards != sample.shard:
-            continue
         label = f"{log.name} seed={sample.seed} strict={sample.strict} op={number} turn={turn}"
         random = Random(label)
         if random.random() >= density:
