@@ -123,7 +123,16 @@ class Session:
         with self.lock:
             self._check_alive()
             self._check_writable()
-            commit = self._guarded(lambda: self.log.append(lambda: self._with_drops(plan())))
+            refused: list[BaseException] = []
+
+            def planned() -> Plan | None:
+                try:
+                    return self._with_drops(plan())
+                except BaseException as error:  # a plan moves nothing: the session goes on, and the caller hears why
+                    refused.append(error)
+                    raise
+
+            commit = self._guarded(lambda: self.log.append(planned), passing=refused)
             if commit is not None and after is not None:
                 after()
             if commit is not None:
@@ -251,14 +260,21 @@ class Session:
         if self.read_only:
             raise SessionStateError("the vault is open read-only; open it without read_only to write")
 
-    def _guarded(self, work: Callable[[], T]) -> T:
-        """Run something that moves the index; a failure that may have left it half-way ends the session."""
+    def _guarded(self, work: Callable[[], T], *, passing: Sequence[BaseException] = ()) -> T:
+        """Run something that moves the index; a failure that may have left it half-way ends the session.
+
+        An interruption (Ctrl-C) is such a failure too. Errors in `passing` come from where nothing moves.
+        """
         try:
             return work()
         except VaultError:
             raise
-        except Exception as error:
-            self._end("this session met an internal error; open a new one")
+        except BaseException as error:
+            if any(error is one for one in passing):
+                raise
+            self._end("this session was interrupted or met an internal error; open a new one")
+            if not isinstance(error, Exception):
+                raise
             raise SessionStateError(f"an internal error ended this session ({type(error).__name__})") from error
 
     def _new_log(self, stored: StoredHeader, state: LogState) -> Log:

@@ -91,9 +91,10 @@ class Store(Protocol):
         """Run `make` inside the critical section and carry out the change that it returns, whole or not at all.
 
         `make` may read from the store, and may be run again after a conflict. When this returns, the change is
-        durable. An exception from `make` leaves the store as it was.
+        durable. An exception from `make` passes as it is, and leaves the store as it was.
 
         Raises:
+            SessionStateError: called from inside `make`.
             VaultTamperedError: the change's seq or an address is taken.
         """
         ...

@@ -4,7 +4,13 @@ import copy
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from vault_core.errors import ConflictError, VaultAlreadyOpenError, VaultNotFoundError, VaultTamperedError
+from vault_core.errors import (
+    ConflictError,
+    SessionStateError,
+    VaultAlreadyOpenError,
+    VaultNotFoundError,
+    VaultTamperedError,
+)
 from vault_core.store.base import Capabilities, Change, Head, StoredHeader
 
 
@@ -33,6 +39,7 @@ class EphemeralStore:
         self._lock = threading.RLock()
         self._sessions: list[_Hold] = []  # one for each open session
         self._hold: _Hold | None = None  # this one's
+        self._making = [False]  # whether someone is inside the critical section
 
     @property
     def header(self) -> StoredHeader | None:
@@ -73,7 +80,13 @@ class EphemeralStore:
     def append(self, make: Callable[[Head], Change | None]) -> Change | None:
         """See `Store.append`."""
         with self._lock:
-            change = make(Head(self.head(), self.read_header()))
+            if self._making[0]:
+                raise SessionStateError("a commit is being made already; inside transact, write with its tx")
+            self._making[0] = True
+            try:
+                change = make(Head(self.head(), self.read_header()))
+            finally:
+                self._making[0] = False
             if change is not None:
                 self._carry_out(change)
             return change

@@ -137,10 +137,13 @@ class SqliteStore:
         """See `Store.append`. The critical section is SQLite's write lock (`BEGIN IMMEDIATE`)."""
         if self._read_only:
             raise SessionStateError("the vault is open read-only")
-        with _translated(), self._transaction() as db:
-            change = make(Head(_head(db), self._read_header(db)))
+        with self._transaction() as db:
+            with _translated():
+                head = Head(_head(db), self._read_header(db))
+            change = make(head)  # what it raises is its own, and passes as it is
             if change is not None:
-                _carry_out(db, change)
+                with _translated():
+                    _carry_out(db, change)
         if change is not None and change.purge:
             self.purge()
         return change
@@ -339,11 +342,15 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self._connection().in_transaction:
+            raise SessionStateError("a commit is being made already; inside transact, write with its tx")
         db = self._connection()
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        try:  # from before BEGIN: an interruption right after it must not leave the write lock behind
+            with _translated():
+                db.execute("BEGIN IMMEDIATE")
             yield db
-            db.execute("COMMIT")
+            with _translated():
+                db.execute("COMMIT")
         except BaseException:
             if os.getpid() == self._pid and db.in_transaction:
                 with suppress(sqlite3.Error):

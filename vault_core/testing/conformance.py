@@ -15,7 +15,14 @@ from typing import Any, Protocol
 
 import pytest
 
-from vault_core.errors import ConflictError, VaultAlreadyOpenError, VaultError, VaultNotFoundError, VaultTamperedError
+from vault_core.errors import (
+    ConflictError,
+    SessionStateError,
+    VaultAlreadyOpenError,
+    VaultError,
+    VaultNotFoundError,
+    VaultTamperedError,
+)
 from vault_core.store import Change, Head, Store, StoredHeader
 from vault_core.store.base import Capabilities
 
@@ -165,7 +172,7 @@ class StoreConformance:
         assert store.append(lambda _: None) is None
         assert contents(store) == before
 
-    @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, VaultTamperedError])
+    @pytest.mark.parametrize("error", [ValueError, MemoryError, OverflowError, KeyboardInterrupt, VaultTamperedError])
     def test_an_exception_from_make_leaves_everything_as_it_was(
         self, store: Store, other: Store, error: type[BaseException]
     ) -> None:
@@ -179,6 +186,17 @@ class StoreConformance:
             store.append(make)
         assert contents(store) == before
         assert commit(store) == commit(other) - 1 == 3  # neither of them is stuck
+
+    def test_an_append_inside_of_an_append_is_refused_and_spoils_nothing(self, store: Store) -> None:
+        def make(head: Head) -> Change:
+            with pytest.raises(SessionStateError):
+                commit(store, b"inner")
+            return Change(seq=head.seq + 1, entry=b"outer")
+
+        store.append(make)
+
+        assert list(store.entries(1)) == [(2, b"outer")]
+        assert list(store.addresses(-1)) == []
 
     def test_a_taken_seq_is_refused_with_everything_it_brings(self, store: Store) -> None:
         commit(store, b"record", put_parts=[("kept", b"part")])
