@@ -16,6 +16,7 @@ from reader import Dump, Refused, plain, read_vault
 from reader.cobblestone import decrypt, encrypt
 from reader.database import SCHEMA
 from reader.sealing import is_sealed_length, padme
+from reader.wire import json_text
 from vectors import make
 from vectors.files import FOLDER, load, names
 
@@ -168,7 +169,6 @@ def test_a_vault_file_is_read_while_another_connection_writes(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "statement",
     [
-        "PRAGMA application_id = 1",
         "PRAGMA user_version = 0",
         "PRAGMA journal_mode = DELETE",
         "PRAGMA journal_mode = DELETE; PRAGMA page_size = 4096; VACUUM; PRAGMA journal_mode = WAL",
@@ -202,15 +202,36 @@ def test_a_newer_vault_file_is_too_new(tmp_path: Path) -> None:
     assert refused.value.error == "FormatTooNewError"
 
 
-def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "alice.vault"
-    path.write_text("no vault at all" * 100)
+def test_what_is_no_vault_is_not_found(tmp_path: Path) -> None:
+    text, empty, cut = tmp_path / "text", tmp_path / "empty", tmp_path / "cut"
+    text.write_text("no vault at all" * 100)
+    empty.touch()
+    whole = vault_file(tmp_path / "alice.vault").read_bytes()
+    cut.write_bytes(whole[:99])
+    other = vault_file(tmp_path / "other", damage=run("PRAGMA application_id = 1"))
 
-    with pytest.raises(Refused):
-        read_vault(path, secret="")
+    for path in (text, empty, cut, other, tmp_path, tmp_path / "missing"):
+        with pytest.raises(Refused) as refused:
+            read_vault(path, secret="")
+        assert refused.value.error == "VaultNotFoundError", path
 
-    with pytest.raises(Refused):
-        read_vault(tmp_path / "missing.vault", secret="")
+
+def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
+    path = vault_file(tmp_path / "alice.vault")
+    path.write_bytes(path.read_bytes()[:8192] + bytes(8192))
+
+    with pytest.raises(Refused) as refused:
+        read_vault(path, **load("good-boxes")["unlock"])
+
+    assert refused.value.error == "VaultTamperedError"
+
+
+def test_json_counts_containers_inside_one_another() -> None:
+    for text in ("[" * 64 + "]" * 64, "[[],[]]", '["' + "[" * 99 + '\\"]' + '"]', "[" + "[]," * 99 + "[]]"):
+        json_text(text)
+    for text in ("[" * 65 + "]" * 65, '{"a":' * 65 + "0" + "}" * 65, '{"a":' + "[" * 64 + "]" * 64 + ',"a":0}'):
+        with pytest.raises(Refused, match="deep"):
+            json_text(text)
 
 
 def test_the_reader_imports_nothing_of_the_product() -> None:

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 from reader.refused import Refused, require
 
+MAGIC = b"SQLite format 3\0"
+SQLITE_HEADER = 100  # bytes
 APPLICATION = 0x53524F4D
 PAGE = 8192
 SCHEMA = {
@@ -47,18 +49,26 @@ class Dump:
 
 def read_database(path: Path) -> Dump:
     """One consistent view of a vault file, read through SQLite."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(SQLITE_HEADER)
+    except OSError as error:
+        raise _no_vault(str(error)) from error
+    if len(start) < SQLITE_HEADER or not start.startswith(MAGIC):
+        raise _no_vault("no database")
     location = f"file:{quote(str(path.absolute()))}?mode=ro"
     try:
         with closing(sqlite3.connect(location, uri=True, isolation_level=None)) as database:
             database.execute("BEGIN")
             return _read(database)
     except sqlite3.Error as error:
-        raise Refused(f"not a vault: {error}") from error
+        raise Refused(f"the database: {error}") from error
 
 
 def _read(database: sqlite3.Connection) -> Dump:
     application, version = _pragma(database, "application_id"), _pragma(database, "user_version")
-    require(application == APPLICATION, "not a vault")
+    if application != APPLICATION:
+        raise _no_vault("a database of something else")
     if version > 1:
         raise Refused("a newer format", error="FormatTooNewError")
     require(version == 1, "the version of the file")
@@ -73,6 +83,10 @@ def _read(database: sqlite3.Connection) -> Dump:
     blobs = [*headers[0], *entries.values(), *records.values()]
     require(all(isinstance(blob, bytes) for blob in blobs), "a body is bytes")
     return Dump(body=headers[0][0], mac=headers[0][1], entries=entries, records=records)
+
+
+def _no_vault(reason: str) -> Refused:
+    return Refused(f"not a vault: {reason}", error="VaultNotFoundError")
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> Any:

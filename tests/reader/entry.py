@@ -9,6 +9,8 @@ from reader.refused import Refused, require
 from reader.wire import Cursor, unpack
 
 MAX_RECORDS = 100_000
+FIRST_TIME = -62_135_596_800_000_000  # the first microsecond of year 1
+LAST_TIME = 253_402_300_799_999_999  # the last one of year 9999
 KINDS = {1: "memory", 2: "item", 3: "space"}
 
 
@@ -75,7 +77,7 @@ class NewHeader:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The owner accepted a state that ends at `base`."""
+    """The owner accepted the log that ends at `base`, in place of another that had reached `head`."""
 
     base: int
     head: int
@@ -126,8 +128,8 @@ def parse_ops(plaintext: bytes) -> tuple[int, list[Op]]:
 
 
 def is_time(value: object) -> bool:
-    """Whether it is a signed number of microseconds."""
-    return type(value) is int and -(2**63) <= value < 2**63
+    """Whether it is a number of microseconds in the years 1 to 9999."""
+    return type(value) is int and FIRST_TIME <= value <= LAST_TIME
 
 
 def is_count(value: object) -> bool:
@@ -157,6 +159,7 @@ def _op(op: Any) -> Op:
         case [5, generation, bytes(digest)] if is_count(generation) and len(digest) == 32:
             return NewHeader(generation, digest)
         case [6, base, head, bytes(digest)] if is_count(base) and is_count(head):
+            require(head >= 1, "another log had at least its first entry")
             require(len(digest) == 32, "a chain hash has 32 bytes")
             return Restored(base, head, digest)
     raise Refused("an unknown op")

@@ -17,7 +17,7 @@ from reader import bech32
 from reader.cobblestone import decrypt
 from reader.refused import Refused, require
 from reader.sealing import Place, derive, unpad
-from reader.wire import unbase64
+from reader.wire import Integer, unbase64
 
 SUITE = "cobblestone-256+argon2id+hkdf-sha512"
 LONGEST = 65_536
@@ -58,17 +58,16 @@ class Header:
 
 def parse_header(body: bytes, mac: bytes) -> Header:
     """The header, as far as it can be checked without a key."""
-    found = _object(body)
-    if type(found.get("format")) is int and found["format"] > 1:
-        raise Refused("a newer format", error="FormatTooNewError")
+    _check_newer(body)
     require(len(mac) == 64, "the header's mac has another length")
     require(hmac.compare_digest(hashlib.sha256(body + mac[:32]).digest(), mac[32:]), "checksum")
     require(len(body) <= LONGEST, "the header is too long")
-    require(canonical(found) == body, "the header is not canonical")
-    require(type(found.get("format")) is int and found["format"] == 1, "the format is not 1")
+    found = _object(body)
     if isinstance(found.get("suite"), str) and found["suite"] != SUITE:
         raise Refused("another suite", error="FormatTooNewError")
+    require(canonical(found) == body, "the header is not canonical")
     require(found.keys() == KEYS and found["suite"] == SUITE, "the header's keys")
+    require(type(found["format"]) is int and found["format"] == 1, "the format is not 1")
     return Header(
         vault=_identity(found["vault"]),
         generation=_whole(found["generation"], least=1, most=2**64 - 1),
@@ -104,7 +103,7 @@ def canonical(value: object) -> bytes:
 
 def _keks(header: Header, passphrase: str | None, secret: str | None) -> Iterator[tuple[Slot, bytes]]:
     if passphrase is not None:
-        typed = unicodedata.normalize("NFKC", passphrase.strip()).encode("utf-8")
+        typed = unicodedata.normalize("NFKC", passphrase).strip().encode("utf-8")
         for slot in header.slots:
             if slot.kind == "passphrase":
                 yield slot, _argon2id(typed, slot.kdf)
@@ -161,6 +160,17 @@ def _kdf(kdf: Any, kind: str) -> Mapping[str, Any]:
         _whole(kdf["t"], least=1, most=16)
         _whole(kdf["m"], least=8 * lanes, most=MAX_KIB)
     return dict(kdf)
+
+
+def _check_newer(body: bytes) -> None:
+    """Look for a newer format in a body that may be anything else, or damaged."""
+    try:
+        found = json.loads(body.decode("utf-8"), parse_int=Integer)
+    except (ValueError, RecursionError):
+        return
+    number = found.get("format") if isinstance(found, dict) else None
+    if isinstance(number, Integer) and number not in ("-0", "0", "1") and number[0] != "-":
+        raise Refused("a newer format", error="FormatTooNewError")
 
 
 def _object(body: bytes) -> dict[str, Any]:

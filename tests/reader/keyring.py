@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from reader.entry import is_time
 from reader.header import Header
 from reader.refused import require
 from reader.sealing import NO_BOX, Place, derive, unseal
@@ -60,7 +61,7 @@ def _parse(plaintext: bytes) -> Keyring:
         require(made >= 1 and list(box.keys) == wanted, "a box key for every generation")
     require(isinstance(settings, dict), "the settings are a map")
     require(isinstance(settings.get("owner"), str), "the owner")
-    require(type(settings.get("created")) is int, "the time of creation")
+    require(is_time(settings.get("created")), "the time of creation")
     return Keyring(
         key_generation=current,
         anchor_key=anchor_key,

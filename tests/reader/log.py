@@ -12,8 +12,6 @@ from reader.keyring import Keyring
 from reader.refused import Refused, require
 from reader.sealing import MAGIC, NO_BOX, Place, derive, unseal
 
-MAX_COMMIT = 1 << 30
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
@@ -33,7 +31,7 @@ class Written:
     generation: int
     kind: str
     hash: bytes
-    live: bool = True
+    erased: int | None = None  # by the commit of that seq
     ops: list[Touch | Mark] = field(default_factory=list)
 
 
@@ -63,7 +61,7 @@ class Log:
         )
         time, ops = entry.parse_ops(unseal(self._key(found), place, found.ops))
         self._check_ops(found, ops)
-        for op in ops:
+        for op in sorted(ops, key=lambda op: not isinstance(op, Put)):
             self._apply(found, op)
         self.commits.append(Commit(entry=found, time=time, ops=tuple(ops)))
 
@@ -102,7 +100,7 @@ class Log:
         brings = any(isinstance(op, NewHeader) for op in ops)
         require(found.seq > 1 or brings, "the first entry brings the first header")
         before = self.commits[-1].entry.generation if self.commits else 1
-        require(found.generation == before or brings, "a new generation without a new header")
+        require(found.generation == before or brings, "the generation rises with a new header only")
 
     def _apply(self, found: Entry, op: Op) -> None:
         match op:
@@ -117,8 +115,9 @@ class Log:
                 )
             case Erase(address):
                 named = self._named(found, address)
-                require(named.live, "an erase of an address that is not live")
-                named.live = False
+                require(address >> 24 < found.seq, "an erase of a record of its own commit")
+                require(named.erased is None, "an erase of an address that is not live")
+                named.erased = found.seq
             case Touch() | Mark():
                 named = self._named(found, op.address)
                 require(named.kind == "memory", "an op for memories only")
@@ -126,8 +125,8 @@ class Log:
             case NewHeader(generation):
                 require(generation == len(self.headers) + 1, "the generation of a header")
                 self.headers.append(op)
-            case Restored(base, head):
-                require(base == found.seq - 1 and head > base, "a restore to another state")
+            case Restored(base):
+                require(base == found.seq - 1, "the base is the commit before")
 
     def _named(self, found: Entry, address: int) -> Written:
         named = self.written.get(address)
@@ -163,10 +162,6 @@ def _check_header(header: Header, log: Log) -> None:
 def _check_stored(dump: Dump, log: Log) -> None:
     require(dump.records.keys() == log.written.keys(), "records missing, or too many")
     for address, written in log.written.items():
-        if written.live:
+        if written.erased is None:
             digest = hashlib.sha256(dump.records[address]).digest()
             require(digest == written.hash, "the hash of a record")
-    for commit in log.commits:
-        first = commit.entry.seq << 24
-        sizes = [len(dump.records[first + n]) for n in range(len(commit.entry.hashes))]
-        require(sum(sizes) <= MAX_COMMIT, "too many bytes in a commit")

@@ -7,12 +7,11 @@ from typing import Any
 
 from reader.entry import is_count, is_flag, is_time
 from reader.refused import Refused, require
-from reader.wire import canonical_json, json_depth, json_text, nfc, unpack
+from reader.wire import canonical_json, json_text, nfc, unpack
 
 MAX_PLAINTEXT = 64 << 20
 MAX_TEXT = 1 << 20
 MAX_VALUE = 32 << 20
-MAX_DEPTH = 64
 MAX_LABELS = 32
 MAX_TAGS = 256
 MAX_VECTORS = 1024
@@ -39,7 +38,7 @@ def parse_record(plaintext: bytes, kind: str) -> dict[str, Any]:
 
 def _check_content(fields: Mapping[str, Any]) -> None:
     require(("c" in fields) != ("j" in fields), "one content")
-    canonical = "t" + nfc(fields["c"]) if "c" in fields else "j" + _canonical(fields["j"])
+    canonical = "t" + nfc(fields["c"]) if "c" in fields else "j" + canonical_json(json_text(fields["j"]))
     try:
         digest = hashlib.sha256(canonical.encode("utf-8")).digest()
     except UnicodeEncodeError:
@@ -47,23 +46,14 @@ def _check_content(fields: Mapping[str, Any]) -> None:
     require(digest == fields["h"], "the content hash")
 
 
-def _canonical(text: str) -> str:
-    try:
-        return canonical_json(json_text(text))
-    except RecursionError:
-        raise Refused("JSON nested too deep to read") from None
-
-
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
 def _is_label(value: Any) -> bool:
-    return isinstance(value, str) and 1 <= len(value.encode("utf-8")) <= 512
-
-
-def _is_id(value: Any) -> bool:
-    return _is_label(value) and not any(unicodedata.category(sign) == "Cc" for sign in value)
+    if not isinstance(value, str) or not 1 <= len(value.encode("utf-8")) <= 512:
+        return False
+    return not any(unicodedata.category(sign) == "Cc" for sign in value)
 
 
 def _is_list(check: Check, most: int | None = None) -> Check:
@@ -91,10 +81,7 @@ def _is_content(value: Any) -> bool:
 
 
 def _is_json_object(value: Any) -> bool:
-    if not _is_content(value):
-        return False
-    found = json_text(value)
-    return isinstance(found, dict) and json_depth(found) <= MAX_DEPTH
+    return _is_content(value) and isinstance(json_text(value), dict)
 
 
 def _is_hash(value: Any) -> bool:
@@ -137,7 +124,7 @@ def _is_slot(value: Any) -> bool:
 
 
 MEMORY: dict[str, Check] = {
-    "id": _is_id,
+    "id": _is_label,
     "ns": _is_list(_is_label, MAX_LABELS),
     "c": _is_content,
     "j": _is_content,
@@ -146,19 +133,20 @@ MEMORY: dict[str, Check] = {
     "tg": _is_list(_is_label, MAX_TAGS),
     "md": _is_json_object,
     "va": _is_between(-1.0, 1.0),
-    "po": _is_whole(0, 2**63 - 1),
+    "po": is_count,
     "sl": _is_slot,
-    "su": _is_list(_is_id),
+    "su": _is_list(_is_label),
     "by": _is_map(_is_text),
     "st": _is_carried,
     "ix": _is_index,
     "v": _is_vectors,
     **dict.fromkeys(("im", "cf", "ei"), _is_between(0.0, 1.0)),
-    **dict.fromkeys(("ty", "se", "src", "th", "dc", "why"), _is_text),
+    "why": _is_text,
+    **dict.fromkeys(("ty", "se", "src", "th", "dc"), _is_label),
     **dict.fromkeys(("ev", "vf", "vt", "ex", "ca", "ua"), is_time),
 }
 ITEM: dict[str, Check] = {
-    "col": _is_text,
+    "col": _is_label,
     "key": _is_key,
     "val": lambda value: isinstance(value, bytes) and len(value) <= MAX_VALUE,
     "at": is_time,
@@ -166,12 +154,12 @@ ITEM: dict[str, Check] = {
     "attr": _is_json_object,
 }
 SPACE: dict[str, Check] = {
-    "name": _is_text,
+    "name": _is_label,
     "dim": _is_whole(1, MAX_DIMENSION),
     "fp": _is_text,
 }
 FIELDS: dict[str, tuple[dict[str, Check], set[str]]] = {
-    "memory": (MEMORY, {"id", "h"}),
+    "memory": (MEMORY, {"id", "h", "ty", "ca", "ua"}),
     "item": (ITEM, {"col", "key", "val", "at", "ad"}),
     "space": (SPACE, {"name", "dim", "fp"}),
 }

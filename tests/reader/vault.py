@@ -1,6 +1,7 @@
 """A whole vault: unlocked, verified and resolved."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from reader.refused import require
 from reader.sealing import Place, is_sealed_length, unseal
 
 NEVER = -1
+MAX_COMMIT = 1 << 30  # of plaintext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Record:
     address: int
     box: str
     kind: str
+    size: int  # of its plaintext
     fields: dict[str, Any]
 
 
@@ -47,7 +50,7 @@ class Version:
             self.pinned = self.pinned if op.pinned is None else op.pinned
             return
         self.uses += op.uses or 0
-        self.used = self.used if op.used is None else op.used
+        self.used = max((time for time in (self.used, op.used) if time is not None), default=None)
         self.refreshed = self.refreshed if op.refreshed is None else op.refreshed
         if op.expires is not None:
             self.expires = None if op.expires == NEVER else op.expires
@@ -95,12 +98,14 @@ def read_vault(source: Path | str | Dump, *, passphrase: str | None = None, secr
     live: dict[int, Record] = {}
     for address, written in log.written.items():
         stored = dump.records[address]
-        if written.live:
+        if written.erased is None:
             live[address] = _open(header.vault, keyring, written, stored)
         else:
             require(not any(stored) and is_sealed_length(len(stored)), "erased, but not zeros")
-    spaces = {(record.box, record.fields["name"]): record for record in _of_kind("space", live)}
-    _check_vectors(live, spaces)
+    _check_sizes(live)
+    items = _only("item", live, "col", "key")
+    spaces = {(box, name): record for (box, name), record in _only("space", live, "name").items()}
+    _check_vectors(live, spaces, log.written, keyring)
     return ReadVault(
         header=header,
         pending=header.generation > len(log.headers),
@@ -109,7 +114,7 @@ def read_vault(source: Path | str | Dump, *, passphrase: str | None = None, secr
         live=live,
         erased=frozenset(log.written.keys() - live.keys()),
         memories=_memories(live, log.written),
-        items={(record.box, record.fields["col"], record.fields["key"]): record for record in _of_kind("item", live)},
+        items={(box, collection, key): record for (box, collection, key), record in items.items()},
         spaces=spaces,
     )
 
@@ -129,22 +134,61 @@ def _open(vault: bytes, keyring: Keyring, written: Written, stored: bytes) -> Re
         address=written.address,
         box=box.name,
         kind=written.kind,
+        size=len(plaintext),
         fields=parse_record(plaintext, written.kind),
     )
 
 
 def _of_kind(kind: str, live: dict[int, Record]) -> Iterable[Record]:
-    """Records by ascending address, so that the last one with a key holds."""
+    """Records by ascending address."""
     return (live[address] for address in sorted(live) if live[address].kind == kind)
 
 
-def _check_vectors(live: dict[int, Record], spaces: dict[tuple[str, str], Record]) -> None:
+def _only(kind: str, live: dict[int, Record], *names: str) -> dict[tuple[str, ...], Record]:
+    """The live records of that kind by box and those fields: at most one each."""
+    found: dict[tuple[str, ...], Record] = {}
+    for record in _of_kind(kind, live):
+        key = (record.box, *(record.fields[name] for name in names))
+        require(key not in found, f"{kind}: written again, the one before not erased")
+        found[key] = record
+    return found
+
+
+def _check_sizes(live: dict[int, Record]) -> None:
+    sizes: Counter[int] = Counter()
+    for record in live.values():
+        sizes[record.address >> 24] += record.size
+    require(max(sizes.values(), default=0) <= MAX_COMMIT, "too many bytes in a commit")
+
+
+def _check_vectors(
+    live: dict[int, Record],
+    spaces: dict[tuple[str, str], Record],
+    written: dict[int, Written],
+    keyring: Keyring,
+) -> None:
+    """Each vector had its space when it was written; of one erased since then nothing more is known."""
+    gone = [
+        (keyring.boxes[each.box].name, each.address >> 24, each.erased)
+        for each in written.values()
+        if each.kind == "space" and each.erased is not None
+    ]
+    for record, name, sizes in _vectors(live):
+        seq = record.address >> 24
+        space = spaces.get((record.box, name))
+        if space is not None and space.address >> 24 <= seq:
+            require(sizes <= {space.fields["dim"]}, "a vector that does not fit its space")
+        else:
+            unknown = any(box == record.box and made <= seq < erased for box, made, erased in gone)
+            require(unknown, "a vector without a space")
+
+
+def _vectors(live: dict[int, Record]) -> Iterator[tuple[Record, str, set[int]]]:
+    """Every live memory with each space that it has vectors in, and their dimensions."""
     for record in _of_kind("memory", live):
         for name, vectors in record.fields.get("v", {}).items():
-            space = spaces.get((record.box, name))
-            sizes = {len(vector) // 4 for vector in vectors.values()}
-            fits = space is not None and sizes <= {space.fields["dim"]}
-            require(fits, "a vector that its space does not fit")
+            if vectors:
+                yield record, name, {len(vector) // 4 for vector in vectors.values()}
 
 
 def _memories(live: dict[int, Record], written: dict[int, Written]) -> dict[MemoryKey, Memory]:

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import math
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 import msgpack
 
 from reader.refused import Refused, require
+
+MAX_DEPTH = 64  # JSON objects and lists inside one another
+STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -76,31 +80,29 @@ class Integer(str):
 
 
 def json_text(text: str) -> Any:
-    """The value of a JSON text: RFC 8259 plus NaN, Infinity and -Infinity."""
+    """The value of a JSON text: RFC 8259 plus NaN, Infinity and -Infinity. Keys are in NFC."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    require(deepest <= MAX_DEPTH, "JSON nested too deep")
     try:
-        return json.loads(text, parse_int=Integer)
+        return json.loads(text, parse_int=Integer, object_pairs_hook=_last)
     except (ValueError, RecursionError):
         raise Refused("not JSON") from None
 
 
-def json_depth(value: object) -> int:
-    """How deep arrays and objects are nested; 0 for a number."""
-    deepest = 0
-    waiting = [(value, 1)]
-    while waiting:
-        found, depth = waiting.pop()
-        if isinstance(found, dict | list):
-            deepest = max(deepest, depth)
-            inner = found.values() if isinstance(found, dict) else found
-            waiting.extend((each, depth + 1) for each in inner)
-    return deepest
+def _last(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of keys that are equal in NFC the last counts."""
+    return {nfc(key): value for key, value in pairs}
 
 
 def canonical_json(value: object) -> str:
-    """Canonical JSON: keys sorted, no white space, non-ASCII kept, each string in NFC."""
+    """Canonical JSON of what `json_text` gave: keys sorted, no white space, each string in NFC."""
     match value:
         case dict():
-            return "{" + ",".join(_members(value)) + "}"
+            members = (f"{canonical_json(key)}:{canonical_json(value[key])}" for key in sorted(value))
+            return "{" + ",".join(members) + "}"
         case list():
             return "[" + ",".join(canonical_json(each) for each in value) + "]"
         case Integer():
@@ -111,12 +113,6 @@ def canonical_json(value: object) -> str:
             return "NaN"
         case _:
             return json.dumps(value)
-
-
-def _members(value: dict[str, Any]) -> list[str]:
-    named = {nfc(key): inner for key, inner in value.items()}
-    require(len(named) == len(value), "two keys are one in NFC")
-    return [f"{canonical_json(key)}:{canonical_json(named[key])}" for key in sorted(named)]
 
 
 def nfc(text: str) -> str:

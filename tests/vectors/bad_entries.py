@@ -18,6 +18,7 @@ def cases() -> Iterator[Case]:
     yield from _chains()
     yield from _keys()
     yield from _generations()
+    yield from _rotations()
     yield from _first_entries()
 
 
@@ -224,6 +225,46 @@ def _generations() -> Iterator[Case]:
     yield bad(s, "An entry of a box, of a generation from before the box was made.")
 
 
+def _rotations() -> Iterator[Case]:
+    """Key generations that rise elsewhere than in the entry that brings the header."""
+    s = Scribe.with_memory("entry-generation-late")
+    s.rotate_keys()
+    s.write_header()
+    s.commit_header(generation=1)
+    yield bad(s, "The entry that brings the header of a rotation is of the older generation.")
+
+    s = Scribe.with_memory("entry-generation-after-the-header")
+    s.rotate_keys()
+    s.write_header()
+    s.commit_header(generation=1)
+    s.commit((MEMORY, memory("coffee")))
+    yield bad(s, "The generation rises in the entry after the one that brings the header.")
+
+    s = Scribe.with_memory("entry-generation-pending")
+    s.rotate_keys()
+    s.write_header()
+    s.commit((MEMORY, memory("coffee")))
+    yield bad(s, "An entry of the newer generation while its header still waits.")
+
+    s = Scribe.with_memory("entry-generation-by-two")
+    s.rotate_keys()
+    s.rotate_keys()
+    s.new_header()
+    yield bad(s, "The generation rises by two.")
+
+    s = Scribe.with_memory("entry-generation-with-restored")
+    s.rotate_keys()
+    s.commit(box=None, ops=[[6, 2, 9, bytes(32)]])
+    s.new_header()
+    yield bad(s, "The generation rises in a vault entry without a new header.")
+
+    s = Scribe("first-key-generation-2")
+    s.add_way("file")
+    s.rotate_keys()
+    s.new_header()
+    yield bad(s, "The first entry is of key generation 2.")
+
+
 def _first_entries() -> Iterator[Case]:
     """What brings headers."""
 
@@ -254,6 +295,17 @@ def _first_entries() -> Iterator[Case]:
     s = Scribe.begun("header-op-again")
     s.commit_header()
     yield bad(s, "Op 5 names the same header twice.")
+
+    digest = hashlib.sha256(first("header-op-generation").body).digest()
+    for name, what, op in (
+        ("a-float", "Op 5 whose generation is a float.", [5, 1.0, digest]),
+        ("a-text", "Op 5 whose hash is text.", [5, 1, digest.hex()]),
+        ("short", "Op 5 without a hash.", [5, 1]),
+        ("long", "Op 5 with a fourth value.", [5, 1, digest, None]),
+    ):
+        s = first("header-op-generation", ops=[op])
+        s.seed = f"header-op-{name}"
+        yield bad(s, what)
 
     s = Scribe.begun("header-op-in-a-box")
     s.write_header()

@@ -47,6 +47,10 @@ def _bytes() -> Iterator[Case]:
     other = Scribe.begun("another").unlock
     yield bad(s, "The header is damaged and the secret wrong: damage comes first.", unlock=other)
 
+    s = Scribe.begun("header-suite-damaged")
+    s.body = s.body.replace(b"argon2id+hkdf", b"argon2id+hkdg")
+    yield bad(s, "A letter of the suite changed; the checksum shows it before the suite is judged.")
+
     s = Scribe.begun("header-checksum")
     s.mac = s.mac[:-1] + bytes([s.mac[-1] ^ 1])
     yield bad(s, "A bit of the checksum changed.")
@@ -93,6 +97,12 @@ def _fields() -> Iterator[Case]:
         "generation-other": ("Header generation 2 around a keyring of 1.", {"generation": 2}, TAMPERED),
         "key-generation-0": ("Key generation 0.", {"key_generation": 0}, TAMPERED),
         "key-generation-other": ("Key generation 2 around a keyring of 1.", {"key_generation": 2}, TAMPERED),
+        "format-float": ("The format is 2.0, which is no integer.", {"format": 2.0}, TAMPERED),
+        "format-negative": ("The format is -2.", {"format": -2}, TAMPERED),
+        "format-huge": ("A newer format of more than 64 bits.", {"format": 10**30}, NEWER),
+        "suite-other-kdf": ("A suite with another kdf.", {"suite": "cobblestone-256+scrypt+hkdf-sha512"}, NEWER),
+        "vault-upper-case": ("The vault id has upper-case digits.", {"vault": _UPPER}, TAMPERED),
+        "generation-float": ("The generation is 1.0.", {"generation": 1.0}, TAMPERED),
         "keyring-empty": ("The keyring is empty.", {"keyring": ""}, TAMPERED),
         "keyring-null": ("The keyring is null.", {"keyring": None}, TAMPERED),
         "keyring-not-base64": ("The keyring is not base64.", {"keyring": "*" * 8}, TAMPERED),
@@ -102,6 +112,7 @@ def _fields() -> Iterator[Case]:
     for name, (what, change, error) in edits.items():
         s = Scribe(f"header-{name}")
         s.add_way("file")
+        s.vault = bytes.fromhex(_UPPER) if name == "vault-upper-case" else s.vault
         s.new_header(edit=lambda header, change=change: header.update(change))
         yield bad(s, what, error=error)
 
@@ -111,10 +122,55 @@ def _fields() -> Iterator[Case]:
         s.new_header(edit=lambda header, key=key: header.pop(key))
         yield bad(s, f"The header has no {key}.")
 
+    s = Scribe("header-keyring-stray-bits")
+    s.add_way("file")
+    s.settings["filler"] = bytes(20)  # a sealed length that base64 has to fill
+    s.new_header(edit=lambda header: header.update(keyring=_stray(header["keyring"])))
+    yield bad(s, "The base64 of the keyring has bits left over.")
+
+    yield from _newer()
+
+
+def _newer() -> Iterator[Case]:
+    """Formats and suites to come, before and after the checksum."""
     s = Scribe("header-newer-and-different")
     s.add_way("file")
     s.new_header(body=lambda _: b'{"format": 7, "what": "nobody knows yet"}')
     yield bad(s, "A newer format whose header looks different.", error=NEWER)
+
+    s = Scribe("header-newer-not-ascii")
+    s.add_way("file")
+    s.new_header(body=lambda _: '{"formé":1,"format":2}'.encode())
+    yield bad(s, "A newer format whose header is not ASCII.", error=NEWER)
+
+    s = Scribe.begun("header-newer-flipped")
+    s.body = s.body.replace(b'"format":1', b'"format":2')
+    yield bad(
+        s, "The format became a newer one and the checksum does not fit: the format is judged first.", error=NEWER
+    )
+
+    s = Scribe.begun("header-newer-other-mac")
+    s.body = s.body.replace(b'"format":1', b'"format":2')
+    s.mac = b""
+    yield bad(s, "A newer format without a mac.", error=NEWER)
+
+    s = Scribe.begun("header-newer-cut")
+    s.body = s.body.replace(b'"format":1', b'"format":2')[:-1]
+    yield bad(s, "A newer format, but its last brace is missing: no JSON object, so damage.")
+
+    s = Scribe("header-newer-in-a-list")
+    s.add_way("file")
+    s.new_header(body=lambda body: b"[" + body.replace(b'"format":1', b'"format":2') + b"]")
+    yield bad(s, "A newer format in a list: no JSON object, so no header.")
+
+    s = Scribe("header-suite-with-its-kdf")
+    s.add_way("file")
+    suite = "cobblestone-256+scrypt+hkdf-sha512"
+    s.new_header(slot=lambda slot: slot["kdf"].update(name="scrypt"), edit=lambda header: header.update(suite=suite))
+    yield bad(s, "Another suite, and a kdf that only it knows: the suite is judged first.", error=NEWER)
+
+
+_UPPER = "AB" * 16
 
 
 def _slots() -> Iterator[Case]:
@@ -122,6 +178,9 @@ def _slots() -> Iterator[Case]:
 
     def unpadded(header: dict[str, Any]) -> None:
         header["slots"][0]["sealed"] = header["slots"][0]["sealed"].rstrip("=")
+
+    def stray(header: dict[str, Any]) -> None:
+        header["slots"][0]["sealed"] = _stray(header["slots"][0]["sealed"])
 
     public: dict[str, tuple[str, Edit]] = {
         "id-upper-case": ("A slot id with upper-case digits.", lambda slot: slot.update(id=slot["id"].upper())),
@@ -140,6 +199,11 @@ def _slots() -> Iterator[Case]:
     edits: dict[str, tuple[str, Edit]] = {
         "sealed-missing": ("A slot without bytes.", lambda header: header["slots"][0].pop("sealed")),
         "sealed-unpadded": ("Base64 without its padding.", unpadded),
+        "sealed-stray-bits": ("Base64 with bits left over.", stray),
+        "sealed-line-end": (
+            "Base64 with a line end.",
+            lambda header: header["slots"][0].update(sealed=_folded(header)),
+        ),
         "not-an-object": ("A slot that is a text.", lambda header: header["slots"].append("slot")),
         "twice": ("A slot comes twice.", lambda header: header["slots"].append(header["slots"][0])),
     }
@@ -148,6 +212,35 @@ def _slots() -> Iterator[Case]:
         s.add_way("file")
         s.new_header(edit=edit)
         yield bad(s, what)
+
+    others: dict[str, tuple[str, Edit]] = {
+        "unknown-key": ("has a key that this format does not have", lambda slot: slot.update(note="mine")),
+        "id-upper-case": ("has an id with upper-case digits", lambda slot: slot.update(id=slot["id"].upper())),
+        "kind-unknown": ("is of an unknown kind", lambda slot: slot.update(kind="stone")),
+        "kdf": ("has HKDF with another hash", lambda slot: slot["kdf"].update(name="hkdf-sha256")),
+        "kdf-unknown-key": ("has a kdf with an unknown key", lambda slot: slot["kdf"].update(info="")),
+        "salt": ("has a salt of 15 bytes", lambda slot: slot["kdf"].update(salt=b64(bytes(15)))),
+        "not-base64": ("has bytes that are not base64", lambda slot: slot.update(sealed="*" * 8)),
+        "passphrase-m-huge": (
+            "is one of a passphrase with 4 TiB",
+            lambda slot: slot.update(
+                kind="passphrase",
+                kdf={"name": "argon2id", "m": 2**32 - 1, "t": 1, "p": 1, "salt": b64(bytes(16))},
+            ),
+        ),
+    }
+    for name, (what, edit) in others.items():
+        s = Scribe(f"slot-other-{name}")
+        s.add_way("file")
+        s.add_way("file")
+        s.new_header(edit=lambda header, edit=edit: edit(header["slots"][1]))
+        yield bad(s, f"A slot opens; the other one {what}.")
+
+    s = Scribe("slot-id-twice")
+    s.add_way("file")
+    s.add_way("file").id = s.ways[0].id
+    s.new_header()
+    yield bad(s, "Two slots have one id.")
 
     s = Scribe("slot-id-short")
     way = s.add_way("file")
@@ -198,6 +291,9 @@ def _kdfs() -> Iterator[Case]:
         "hkdf-sha256": ("HKDF with another hash.", {"name": "hkdf-sha256"}),
         "file-argon2id": ("A file slot with the kdf of a passphrase.", {"name": "argon2id", "m": 64, "t": 1, "p": 1}),
         "salt": ("A salt of 15 bytes.", {"salt": short}),
+        "unknown-key": ("A kdf with a key that HKDF does not have here.", {"info": ""}),
+        "salt-stray-bits": ("A salt whose base64 has bits left over.", {"salt": _stray(b64(bytes(16)))}),
+        "passphrase-t-true": ("Argon2id with true for t.", {"t": True}),
     }
     for name, (what, change) in opening.items():
         s = Scribe(f"kdf-{name}")
@@ -211,6 +307,19 @@ def _kdfs() -> Iterator[Case]:
     s.add_way("file")
     s.new_header(slot=lambda slot: slot["kdf"].update(salt=5))
     yield bad(s, "A salt that is a number.")
+
+
+def _stray(text: str) -> str:
+    """Another spelling of the same base64."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    bare = text.rstrip("=")
+    assert bare != text
+    return bare[:-1] + letters[letters.index(bare[-1]) + 1] + text[len(bare) :]
+
+
+def _folded(header: dict[str, Any]) -> str:
+    sealed: str = header["slots"][0]["sealed"]
+    return sealed[:64] + "\n" + sealed[64:]
 
 
 def _foreign() -> Iterator[Case]:

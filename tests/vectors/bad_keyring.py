@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vectors.case import Case, bad
-from vectors.maps import MEMORY, memory
+from vectors.maps import FIRST_TIME, LAST_TIME, MEMORY, memory
 from vectors.parts import Keyring, pack
 from vectors.scribe import VAULT, Scribe
 
@@ -82,6 +82,19 @@ def _keyrings() -> Iterator[Case]:
         "owner-a-number": ("An owner that is a number.", lambda k: k.settings.update(owner=5)),
         "no-created": ("Settings without the time of creation.", lambda k: k.settings.pop("created")),
         "created-a-text": ("A time of creation that is text.", lambda k: k.settings.update(created="now")),
+        "created-a-float": ("A time of creation that is a float.", lambda k: k.settings.update(created=1.0)),
+        "created-true": ("A time of creation that is true.", lambda k: k.settings.update(created=True)),
+        "created-in-year-0": ("A time of creation before year 1.", lambda k: k.settings.update(created=FIRST_TIME - 1)),
+        "created-in-year-10000": (
+            "A time of creation after year 9999.",
+            lambda k: k.settings.update(created=LAST_TIME + 1),
+        ),
+        "owner-bytes": ("An owner that is bytes.", lambda k: k.settings.update(owner=b"ada")),
+        "settings-key-a-number": ("A setting whose key is a number.", settings({"owner": "ada", "created": 0, 1: 2})),
+        "settings-key-twice": (
+            "A setting comes twice.",
+            lambda k: setattr(k, "settings", b"\x83" + pack(k.settings)[1:] + pack("owner") + pack("ada")),
+        ),
         "left-over": ("A byte after the keyring.", lambda k: setattr(k, "trailing", b"\0")),
     }
     for name, (what, edit) in edits.items():

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vectors.case import Case, bad
-from vectors.maps import ITEM, MEMORY, SPACE, TIME, item, memory, space
+from vectors.maps import FIRST_TIME, ITEM, LAST_TIME, MEMORY, SPACE, TIME, item, memory, space
 from vectors.parts import pack, pad
 from vectors.scribe import Scribe
 
@@ -14,7 +14,10 @@ def cases() -> Iterator[Case]:
     yield from _plaintexts()
     yield from _puts()
     yield from _addresses()
+    yield from _kinds()
     yield from _codes()
+    yield from _vault_codes()
+    yield from _again()
 
 
 def _plaintexts() -> Iterator[Case]:
@@ -29,6 +32,8 @@ def _plaintexts() -> Iterator[Case]:
         "time-a-text": ("The time is text.", ["now", []]),
         "time-a-float": ("The time is a float.", [1.5, []]),
         "time-nil": ("The time is nil.", [None, []]),
+        "time-in-year-0": ("The time is before year 1.", [FIRST_TIME - 1, []]),
+        "time-in-year-10000": ("The time is after year 9999.", [LAST_TIME + 1, []]),
         "not-a-list": ("The ops are a map in a list.", [TIME, {}]),
         "op-a-number": ("An op is a number.", [TIME, [4]]),
         "op-empty": ("An op is an empty list.", [TIME, [[]]]),
@@ -60,6 +65,8 @@ def _puts() -> Iterator[Case]:
         "put-twice": ("A record has two ops.", one, [[1, 0, MEMORY], [1, 0, MEMORY]]),
         "put-kind-unknown": ("A record of kind 4.", one, [[1, 0, 4]]),
         "put-kind-0": ("A record of kind 0.", one, [[1, 0, 0]]),
+        "put-kind-a-float": ("A record whose kind is a float.", one, [[1, 0, 1.0]]),
+        "put-n-a-float": ("A record whose n is a float.", one, [[1, 0.0, MEMORY]]),
         "put-kind-true": ("A record whose kind is true.", one, [[1, 0, True]]),
         "put-short": ("An op 1 without kind.", one, [[1, 0]]),
         "put-long": ("An op 1 with a fourth value.", one, [[1, 0, MEMORY, 0]]),
@@ -122,14 +129,61 @@ def _addresses() -> Iterator[Case]:
             s.erase(2)
         yield bad(s, what)
 
-    for name, what, op in (
-        ("use-of-an-item", "A use of an item.", [3, 2, 0, 1, TIME, None, None]),
-        ("pin-of-an-item", "A pin of an item.", [4, 2, 0, None, 1]),
+    for name, what, put in (
+        ("erase-of-its-own-commit", "A commit erases the memory that it brings.", (MEMORY, memory("tea"))),
+        ("erase-of-its-own-item", "A commit erases the item that it brings.", (ITEM, item())),
     ):
         s = Scribe.begun(name)
-        s.commit((ITEM, item()))
-        s.commit(ops=[op])
+        s.commit(put, ops=[[2, 2, 0]])
+        s.erase(2)
         yield bad(s, what)
+
+
+def _kinds() -> Iterator[Case]:
+    """Ops 3 and 4 name memories only, live or erased."""
+    use, pin = [3, 2, 0, 1, TIME, None, None], [4, 2, 0, None, 1]
+    for thing, named, put in (("item", "an item", (ITEM, item())), ("space", "a space", (SPACE, space()))):
+        for what, op in (("use", use), ("pin", pin)):
+            s = Scribe.begun(f"{what}-of-{named.replace(' ', '-')}")
+            s.commit(put)
+            s.commit(ops=[op])
+            yield bad(s, f"A {what} of {named}.")
+
+            s = Scribe.begun(f"{what}-of-an-erased-{thing}")
+            s.commit(put)
+            s.commit(ops=[[2, 2, 0]])
+            s.erase(2)
+            s.commit(ops=[op])
+            yield bad(s, f"A {what} of {named} that was erased.")
+
+
+def _again() -> Iterator[Case]:
+    """Items and spaces written again without an erase of the one before."""
+    things: dict[str, tuple[int, dict[str, Any], dict[str, Any], str]] = {
+        "item": (ITEM, item(), item(val=b"newer"), "of one collection and key"),
+        "space": (SPACE, space(), space(fp="newer"), "of one name"),
+    }
+    for thing, (kind, older, newer, same) in things.items():
+        s = Scribe.begun(f"{thing}-twice-in-a-commit")
+        s.commit((kind, older), (kind, newer))
+        yield bad(s, f"A commit brings two {thing}s {same}.")
+
+        s = Scribe.begun(f"{thing}-written-again")
+        s.commit((kind, older))
+        s.commit((kind, newer))
+        yield bad(s, f"The {thing} was written again and the one before not erased.")
+
+        s = Scribe.begun(f"{thing}-written-again-the-same")
+        s.commit((kind, older))
+        s.commit((MEMORY, memory("tea")))
+        s.commit((kind, older))
+        yield bad(s, f"Two live {thing}s {same} are equal in all else too.")
+
+        s = Scribe.begun(f"{thing}-written-again-other-erased")
+        s.commit((kind, older), (MEMORY, memory("tea")))
+        s.commit((kind, newer), ops=[[2, 2, 1]])
+        s.erase(2, 1)
+        yield bad(s, f"The {thing} was written again and something else erased.")
 
 
 def _codes() -> Iterator[Case]:
@@ -140,6 +194,15 @@ def _codes() -> Iterator[Case]:
         "op-code-true": ("An op whose code is true.", [True, 0, 1]),
         "erase-short": ("An erase without n.", [2, 2]),
         "erase-long": ("An erase with a fourth value.", [2, 2, 0, 0]),
+        "erase-seq-a-float": ("An erase whose seq is a float.", [2, 2.0, 0]),
+        "erase-n-a-float": ("An erase whose n is a float.", [2, 2, 0.0]),
+        "use-time-in-year-0": ("A time of use before year 1.", [3, 2, 0, 1, FIRST_TIME - 1, None, None]),
+        "use-refreshed-in-year-10000": ("Seen again after year 9999.", [3, 2, 0, None, None, LAST_TIME + 1, None]),
+        "use-expires-in-year-10000": ("An expiry after year 9999.", [3, 2, 0, None, None, None, LAST_TIME + 1]),
+        "use-true": ("A memory used true times.", [3, 2, 0, True, TIME, None, None]),
+        "use-time-a-float": ("A time of use that is a float.", [3, 2, 0, 1, 1.0, None, None]),
+        "use-long": ("An op 3 with an eighth value.", [3, 2, 0, 1, TIME, None, None, None]),
+        "pin-long": ("An op 4 with a sixth value.", [4, 2, 0, None, 1, None]),
         "erase-a-text": ("An erase whose seq is text.", [2, "2", 0]),
         "use-short": ("An op 3 without expires.", [3, 2, 0, 1, TIME, None]),
         "use-negative": ("A memory used -1 times.", [3, 2, 0, -1, TIME, None, None]),
@@ -148,6 +211,9 @@ def _codes() -> Iterator[Case]:
         "use-expires-a-float": ("A memory that expires at a float.", [3, 2, 0, 1, None, None, 0.5]),
         "pin-2": ("Pinned is 2.", [4, 2, 0, None, 2]),
         "pin-true": ("Pinned is true.", [4, 2, 0, None, True]),
+        "pin-a-float": ("Pinned is 1.0.", [4, 2, 0, None, 1.0]),
+        "archive-false": ("Archived is false.", [4, 2, 0, False, None]),
+        "archive-a-text": ("Archived is text.", [4, 2, 0, "1", None]),
         "archive-negative": ("Archived is -1.", [4, 2, 0, -1, None]),
         "pin-short": ("An op 4 without pinned.", [4, 2, 0, 1]),
         "restored-in-a-box": ("Op 6 in an entry of a box.", [6, 2, 9, bytes(32)]),
@@ -157,11 +223,22 @@ def _codes() -> Iterator[Case]:
         s.commit(ops=[op])
         yield bad(s, what)
 
+
+def _vault_codes() -> Iterator[Case]:
+    """Ops of vault entries with wrong values; the entry before has seq 2."""
     vault_ops: dict[str, tuple[str, list[Any]]] = {
         "erase-in-a-vault-entry": ("An erase in a vault entry.", [2, 2, 0]),
         "pin-in-a-vault-entry": ("A pin in a vault entry.", [4, 2, 0, None, 1]),
         "restored-beyond": ("Op 6 names a base that the log has not reached.", [6, 7, 9, bytes(32)]),
-        "restored-below": ("Op 6 gives up what lies before its base.", [6, 2, 1, bytes(32)]),
+        "restored-below": ("Op 6 names a base before the last commit.", [6, 1, 9, bytes(32)]),
+        "restored-itself": ("Op 6 names its own commit as base.", [6, 3, 9, bytes(32)]),
+        "restored-base-0": ("Op 6 has base 0.", [6, 0, 9, bytes(32)]),
+        "restored-head-0": ("Op 6 has head 0, which no log reaches.", [6, 2, 0, bytes(32)]),
+        "restored-head-negative": ("Op 6 has head -1.", [6, 2, -1, bytes(32)]),
+        "restored-head-a-float": ("Op 6 has a head that is a float.", [6, 2, 9.0, bytes(32)]),
+        "restored-head-nil": ("Op 6 has head nil.", [6, 2, None, bytes(32)]),
+        "restored-hash-long": ("Op 6 has a hash of 33 bytes.", [6, 2, 9, bytes(33)]),
+        "restored-long": ("Op 6 has a fifth value.", [6, 2, 9, bytes(32), None]),
         "restored-hash-short": ("Op 6 has a hash of 31 bytes.", [6, 2, 9, bytes(31)]),
         "restored-hash-a-text": ("Op 6 has a hash that is text.", [6, 2, 9, "0" * 32]),
         "restored-short": ("Op 6 has no hash.", [6, 2, 9]),

@@ -15,6 +15,8 @@ FIRST = 2 << 24  # the address of the record in the second entry
 def cases() -> Iterator[Case]:
     """All of them."""
     yield from _stored()
+    yield from _unnamed()
+    yield from _erased()
     yield from _sealed()
     yield from _chunks()
     yield from _padded()
@@ -54,6 +56,14 @@ def _stored() -> Iterator[Case]:
     s.records[FIRST] = b""
     yield bad(s, "A live record was emptied.")
 
+    s = two("record-zeroed-and-written")
+    s.erase(2)
+    s.commit((MEMORY, memory("tea")))
+    yield bad(s, "A record was zeroed when a newer version was written; no op erased it.")
+
+
+def _unnamed() -> Iterator[Case]:
+    """Records that no entry names."""
     s = two("record-beyond-its-commit")
     s.records[FIRST + 2] = s.records[FIRST]
     yield bad(s, "A record more than its commit brought.")
@@ -62,6 +72,19 @@ def _stored() -> Iterator[Case]:
     s.records[3 << 24] = s.records[FIRST]
     yield bad(s, "A record beyond the head of the log.")
 
+    s = two("record-of-the-first-entry")
+    s.records[1 << 24] = s.records[FIRST]
+    yield bad(s, "A record of the first entry, which brought none.")
+
+    s = two("record-of-zeros")
+    s.commit(ops=[[2, 2, 0]])
+    s.erase(2)
+    s.records[3 << 24] = bytes(len(s.records[FIRST]))
+    yield bad(s, "A record of zeros that no entry names.")
+
+
+def _erased() -> Iterator[Case]:
+    """Records that are erased and not there as zeros."""
     s = two("erased-but-there")
     s.commit(ops=[[2, 2, 0]])
     yield bad(s, "An erased record still has its bytes.")
@@ -76,6 +99,16 @@ def _stored() -> Iterator[Case]:
     s.commit(ops=[[2, 2, 0]])
     del s.records[FIRST]
     yield bad(s, "An erased record is missing instead of zero.")
+
+    s = two("erased-emptied")
+    s.commit(ops=[[2, 2, 0]])
+    s.records[FIRST] = b""
+    yield bad(s, "An erased record was emptied instead of overwritten.")
+
+    s = two("erased-and-grown")
+    s.commit(ops=[[2, 2, 0]])
+    s.records[FIRST] = bytes(len(s.records[FIRST]) + 1)
+    yield bad(s, "An erased record is a zero longer than anything sealed can be.")
 
     s = two("erased-rewritten")
     s.commit(ops=[[2, 2, 0]])
@@ -161,10 +194,10 @@ def _changed(change: Callable[[bytes], bytes], sealed: list[bytes]) -> list[byte
 
 
 def _padded() -> Iterator[Case]:
-    """Paddings; the memory's plaintext is 61 bytes and is padded, with its length, to 72."""
-    plain = pack(memory("tea", ty="EPISODIC"))
-    assert len(plain) == 61
-    assert len(pad(plain)) == 72
+    """Paddings; the memory's plaintext is 85 bytes and is padded, with its length, to 96."""
+    plain = pack(memory("tea"))
+    assert len(plain) == 85
+    assert len(pad(plain)) == 96
     paddings: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
         "not-zero": ("The last byte of the padding is 1.", lambda plain: pad(plain)[:-1] + b"\1"),
         "none": ("There is no padding.", lambda plain: len(plain).to_bytes(4) + plain),
@@ -172,8 +205,8 @@ def _padded() -> Iterator[Case]:
         "long": ("The padding is a byte long.", lambda plain: pad(plain) + b"\0"),
         "next": ("The padding goes on to the length after.", lambda plain: pad(plain) + bytes(8)),
         "block": ("The padding goes on to 256 bytes.", lambda plain: pad(plain).ljust(256, b"\0")),
-        "length-above": ("The length goes beyond the padding.", lambda plain: (69).to_bytes(4) + pad(plain)[4:]),
-        "length-below": ("The length is too short by one.", lambda plain: (60).to_bytes(4) + pad(plain)[4:]),
+        "length-above": ("The length goes beyond the padding.", lambda plain: (93).to_bytes(4) + pad(plain)[4:]),
+        "length-below": ("The length is too short by one.", lambda plain: (84).to_bytes(4) + pad(plain)[4:]),
         "length-0": ("The length is 0.", lambda plain: bytes(4) + pad(plain)[4:]),
         "length-cut": ("There are only three bytes.", lambda _: b"\0\0\0"),
         "little-endian": (
@@ -198,7 +231,16 @@ def _packed() -> Iterator[Case]:
         "nil": ("A record that is nil.", b"\xc0"),
         "not-utf-8": ("A text that is not UTF-8.", plain.replace(b"tea", b"t\xffa")),
         "key-twice": ("A key comes twice.", bytes([plain[0] + 1]) + plain[1:] + pack("c") + pack("tea")),
+        "unknown-key-twice": (
+            "A key comes twice that this format does not know.",
+            bytes([plain[0] + 2]) + plain[1:] + (pack("zz") + pack(1)) * 2,
+        ),
+        "inner-key-twice": (
+            "A key comes twice in provenance.",
+            bytes([plain[0] + 1]) + plain[1:] + pack("by") + b"\x82" + (pack("app") + pack("demo")) * 2,
+        ),
         "key-a-number": ("A key that is a number.", bytes([plain[0] + 1]) + plain[1:] + b"\x05\x05"),
+        "key-bytes": ("A key that is bytes.", bytes([plain[0] + 1]) + plain[1:] + pack(b"zz") + pack(1)),
         "content-hash-a-text": ("A hash written as text.", plain.replace(b"\xc4\x20", b"\xd9\x20")),
     }
     for name, (what, plaintext) in plaintexts.items():

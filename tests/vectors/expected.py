@@ -11,7 +11,8 @@ HOUR = 3_600_000_000
 
 def seen(id: str, content: str | None, *address: int, **more: Any) -> dict[str, Any]:
     """An expected memory, in box main and the root namespace unless told."""
-    shown = {"box": "main", "namespace": [], "id": id, "address": list(address)}
+    shown: dict[str, Any] = {"box": "main", "namespace": [], "id": id, "address": list(address)}
+    shown |= {"type": "EPISODIC", "created_at": TIME, "updated_at": TIME}
     return shown | ({} if content is None else {"content": content}) | more
 
 

@@ -1,10 +1,10 @@
-"""Vaults that must open: their logs, boxes and items."""
+"""Vaults that must open: their logs, boxes, items and spaces."""
 
 from collections.abc import Iterator
 
 from vectors.case import Case, good
 from vectors.expected import HOUR, seen, seen_item, seen_space
-from vectors.maps import ITEM, MEMORY, SPACE, TIME, item, memory, space
+from vectors.maps import FIRST_TIME, ITEM, LAST_TIME, MEMORY, SPACE, TIME, item, memory, space
 from vectors.scribe import Scribe
 
 
@@ -14,7 +14,9 @@ def cases() -> Iterator[Case]:
     yield from _versions()
     yield from _ops()
     yield from _boxes()
+    yield from _restored()
     yield from _items()
+    yield from _spaces()
 
 
 def _first() -> Iterator[Case]:
@@ -132,6 +134,30 @@ def _ops() -> Iterator[Case]:
         seen("m2", "coffee", 2, 1, uses=1, last_used=TIME, refreshed=TIME + 2),
     )
 
+    s = Scribe.begun("good-used-earlier")
+    s.commit((MEMORY, memory("tea")), (MEMORY, memory("coffee", "m2", st=[0, 0, 4, TIME, TIME])))
+    s.commit(ops=[[3, 2, 0, 1, TIME + 2, None, None], [3, 2, 1, 1, TIME - 1, TIME - 1, None]])
+    s.commit(ops=[[3, 2, 0, 1, TIME + 1, None, None]])
+    yield good(
+        s,
+        "Of two times of use the later counts, also if it was known first; other times are replaced.",
+        seen("m1", "tea", 2, 0, uses=2, last_used=TIME + 2),
+        seen("m2", "coffee", 2, 1, uses=5, last_used=TIME, refreshed=TIME - 1),
+    )
+
+    s = Scribe.begun("good-ops-first-and-last-time")
+    s.commit((MEMORY, memory("tea")), (MEMORY, memory("coffee", "m2")))
+    s.commit(only=[FIRST_TIME, [[3, 2, 0, 1, FIRST_TIME, FIRST_TIME, FIRST_TIME]]])
+    s.commit(only=[LAST_TIME, [[3, 2, 1, 1, LAST_TIME, LAST_TIME, LAST_TIME]]])
+    first = {"last_used": FIRST_TIME, "refreshed": FIRST_TIME, "expires_at": FIRST_TIME}
+    last = {"last_used": LAST_TIME, "refreshed": LAST_TIME, "expires_at": LAST_TIME}
+    yield good(
+        s,
+        "Times of commits and ops reach from year 1 to the end of year 9999.",
+        seen("m1", "tea", 2, 0, uses=1, **first),
+        seen("m2", "coffee", 2, 1, uses=1, **last),
+    )
+
     s = Scribe.begun("good-archived-pinned")
     s.commit(*[(MEMORY, memory("tea", name)) for name in ("m1", "m2", "m3")])
     s.commit(ops=[[4, 2, 0, 1, None], [4, 2, 1, None, 1], [4, 2, 2, 1, 1]])
@@ -174,16 +200,20 @@ def _ops() -> Iterator[Case]:
         seen("m1", "tea", 2, 0, pinned=True, uses=8, last_used=TIME, refreshed=TIME),
     )
 
-    s = Scribe.begun("good-restored")
-    s.commit((MEMORY, memory("tea")))
-    s.commit(box=None, ops=[[6, 2, 9, s.fresh(32)]])
-    s.commit((MEMORY, memory("coffee", "m2")))
-    yield good(
-        s,
-        "The owner accepted the state at 2 and gave up what lay beyond, up to 9.",
-        seen("m1", "tea", 2, 0),
-        seen("m2", "coffee", 4, 0),
-    )
+
+def _restored() -> Iterator[Case]:
+    heads = {
+        "good-restored": ("The owner accepted the log up to 2 in place of one that had reached 9.", 9),
+        "good-restored-fork": ("The owner accepted the log up to 2 in place of a fork that had reached 2 too.", 2),
+        "good-restored-shorter": ("The owner accepted the log up to 2 in place of one that had reached 1.", 1),
+        "good-restored-far": ("The owner accepted the log up to 2 in place of one of any length.", 2**64 - 1),
+    }
+    for name, (what, head) in heads.items():
+        s = Scribe.begun(name)
+        s.commit((MEMORY, memory("tea")))
+        s.commit(box=None, ops=[[6, 2, head, s.fresh(32)]])
+        s.commit((MEMORY, memory("coffee", "m2")))
+        yield good(s, what, seen("m1", "tea", 2, 0), seen("m2", "coffee", 4, 0))
 
 
 def _boxes() -> Iterator[Case]:
@@ -262,10 +292,45 @@ def _items() -> Iterator[Case]:
         items=[seen_item("k1", b"newer", 3, 0, written=TIME + 9)],
     )
 
-    s = Scribe.begun("good-items-highest")
-    s.commit((ITEM, item(val=b"older")), (ITEM, item(val=b"newer")))
+    s = Scribe.begun("good-items-written-again")
+    s.commit((ITEM, item()))
+    s.commit(ops=[[2, 2, 0]])
+    s.erase(2)
+    s.commit((ITEM, item(val=b"newer")))
+    yield good(s, "A deleted item was written again.", items=[seen_item("k1", b"newer", 4, 0)])
+
+    s = Scribe("good-items-of-boxes")
+    s.add_way("file")
+    s.add_box("work")
+    s.new_header()
+    s.commit((ITEM, item()))
+    s.commit((ITEM, item()), box="work")
     yield good(
         s,
-        "Of two live items with one key the highest address holds.",
-        items=[seen_item("k1", b"newer", 2, 1)],
+        "Two boxes have an item of the same collection and key.",
+        items=[seen_item("k1", b"value", 2, 0), seen_item("k1", b"value", 3, 0, box="work")],
+    )
+
+    s = Scribe.begun("good-items-most")
+    s.commit((ITEM, item("k\n\x7f", col="c" * 512, at=FIRST_TIME, ad=LAST_TIME)))
+    yield good(
+        s,
+        "An item of the longest collection, the first and the last time; its key is no label.",
+        items=[
+            seen_item("k\n\x7f", b"value", 2, 0, collection="c" * 512, written=FIRST_TIME, created=LAST_TIME),
+        ],
+    )
+
+
+def _spaces() -> Iterator[Case]:
+    s = Scribe.begun("good-spaces-replaced")
+    s.commit((SPACE, space(fp="small")), (SPACE, space("image")))
+    s.commit((SPACE, space(dim=5)), ops=[[2, 2, 0], [2, 2, 1]])
+    s.erase(2, 0)
+    s.erase(2, 1)
+    s.commit((SPACE, space("image", 16_384)), (SPACE, space("n" * 512, 1)))
+    yield good(
+        s,
+        "A space was replaced in one commit, another in two; a third has the longest name.",
+        spaces=[seen_space(dimension=5), seen_space("image", 16_384), seen_space("n" * 512, 1)],
     )

@@ -5,9 +5,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from vectors.case import Case, good
-from vectors.expected import HOUR, floats, seen, seen_space
-from vectors.maps import MEMORY, SPACE, TIME, json_memory, memory, space
-from vectors.parts import b64
+from vectors.expected import HOUR, floats, seen, seen_item, seen_space
+from vectors.maps import (
+    ALWAYS,
+    FIRST_TIME,
+    ITEM,
+    LAST_TIME,
+    MEMORY,
+    SPACE,
+    TIME,
+    item,
+    json_memory,
+    memory,
+    nested,
+    space,
+)
+from vectors.parts import b64, pack
 from vectors.scribe import Scribe
 
 
@@ -32,7 +45,7 @@ def _texts() -> Iterator[Case]:
         yield good(s, what, seen("m1", text, 2, 0))
 
     s = Scribe.begun("good-chunk-border")
-    text = "x" * (16_384 - 64)  # with the map around it, PADMÉ rounds up to 16 KiB
+    text = "x" * (16_384 - 128)  # with the map around it, PADMÉ rounds up to 16 KiB
     s.commit((MEMORY, memory(text)))
     assert len(s.records[2 << 24]) == 72 + 16_384 + 16
     yield good(s, "A padded record of exactly 16 KiB ends in an empty chunk.", seen("m1", text, 2, 0))
@@ -52,36 +65,122 @@ def _jsons() -> Iterator[Case]:
         ),
         "good-json-null": ("The content is the JSON value null.", "null", None),
         "good-json-decomposed": ("Strings of JSON content are hashed in NFC.", '["cafe\u0301"]', '["caf\u00e9"]'),
+        "good-json-nfc-of-each-text": (
+            "NFC is of each text, not of the JSON around it: the n of an escaped line end takes no accent.",
+            '["\\n\u0301"]',
+            None,
+        ),
+        "good-json-escapes": (
+            "The quotation mark, the backslash and characters below U+0020 are escaped, all else is as it is.",
+            '["\\u0001\\u0008\\u000C\\u000a\\u000d\\u0009\\u001F \\u0022\\u005C\\/\\u007f\\u2028\\ud83c\\udf75"]',
+            '["\\u0001\\b\\f\\n\\r\\t\\u001f \\"\\\\/\x7f\u2028\U0001f375"]',
+        ),
+        "good-json-keys": (
+            "Keys are sorted by code point, in NFC: not by UTF-16, and not as given.",
+            '{"\U0001f375":1,"\uff61":2,"e\u0301":3,"f":4,"":5,"B":6,"a":7}',
+            '{"":5,"B":6,"a":7,"f":4,"é":3,"\uff61":2,"\U0001f375":1}',
+        ),
+        "good-json-keys-equal": (
+            "Of keys that are equal, or become so in NFC, the last counts.",
+            '{"a":1,"é":2,"a":[3],"e\u0301":4,"é":5}',
+            '{"a":[3],"é":5}',
+        ),
+        "good-json-numbers": (
+            "Integers in decimal; other numbers as the shortest decimal of the same binary64.",
+            "[12, 1.0, 1e2, 1E16, 0.00000015, 1.50, -0.0, 9007199254740993.0, 5e-324, 0.1, 100000000000000000000]",
+            "[12,1.0,100.0,1e+16,1.5e-07,1.5,-0.0,9007199254740992.0,5e-324,0.1,100000000000000000000]",
+        ),
     }
     for name, (what, given, same) in jsons.items():
         s = Scribe.begun(name)
         s.commit((MEMORY, json_memory(given, same)))
         yield good(s, what, seen("m1", None, 2, 0, json=given))
 
+    s = Scribe.begun("good-json-deep")
+    content = "[" * 63 + '{"[[{{\\"[":0}' + "]" * 63
+    s.commit(
+        (MEMORY, json_memory(content)),
+        (MEMORY, memory("tea", "m2", md=nested(64))),
+        (ITEM, item(attr=nested(64))),
+    )
+    yield good(
+        s,
+        "Content, metadata and attributes of 64 objects or lists inside one another; brackets in texts do not count.",
+        seen("m1", None, 2, 0, json=content),
+        seen("m2", "tea", 2, 1, metadata=nested(64)),
+        items=[seen_item("k1", b"value", 2, 2, attributes=nested(64))],
+    )
+
 
 def _forms() -> Iterator[Case]:
     s = Scribe.begun("good-most")
     most: dict[str, Any] = {"ns": ["n" * 512] * 32, "tg": ["t" * 512] * 256}
-    s.commit((MEMORY, memory("tea", "i" * 512, **most)))
+    labels = {"ty": "y" * 512, "se": "e" * 512, "src": "s" * 512, "th": "h" * 512, "dc": "é" * 256}
+    s.commit((MEMORY, memory("tea", "i" * 512, **most, **labels)))
     yield good(
         s,
-        "An id, labels and tags of the greatest length and number.",
-        seen("i" * 512, "tea", 2, 0, namespace=most["ns"], tags=most["tg"]),
+        "An id, a type, labels and tags of the greatest length and number.",
+        seen(
+            "i" * 512,
+            "tea",
+            2,
+            0,
+            namespace=most["ns"],
+            tags=most["tg"],
+            type=labels["ty"],
+            sensitivity=labels["se"],
+            source=labels["src"],
+            thread=labels["th"],
+            data_class=labels["dc"],
+        ),
+    )
+
+    s = Scribe.begun("good-labels")
+    odd = " \u200b\u2028\xad\ue000 "
+    s.commit((MEMORY, memory("tea", odd, ns=[odd], tg=[odd], th=odd)))
+    yield good(
+        s,
+        "Labels may have any character that is no control character (category Cc), white space too.",
+        seen(odd, "tea", 2, 0, namespace=[odd], tags=[odd], thread=odd),
     )
 
     s = Scribe.begun("good-before-1970")
     s.commit((MEMORY, memory("moon", ev=-14_182_940_000_000)))
     yield good(s, "Times before 1970 are negative.", seen("m1", "moon", 2, 0, event_time=-14_182_940_000_000))
 
+    s = Scribe.begun("good-first-and-last-time")
+    times: dict[str, Any] = {"ca": FIRST_TIME, "ua": LAST_TIME, "ev": LAST_TIME, "vf": FIRST_TIME, "vt": LAST_TIME}
+    s.commit((MEMORY, memory("tea", **times, ex=LAST_TIME, st=[0, 0, 1, FIRST_TIME, LAST_TIME])))
+    yield good(
+        s,
+        "Times reach from the first microsecond of year 1 to the last of year 9999.",
+        seen(
+            "m1",
+            "tea",
+            2,
+            0,
+            created_at=FIRST_TIME,
+            updated_at=LAST_TIME,
+            event_time=LAST_TIME,
+            valid_from=FIRST_TIME,
+            valid_to=LAST_TIME,
+            expires_at=LAST_TIME,
+            uses=1,
+            last_used=FIRST_TIME,
+            refreshed=LAST_TIME,
+        ),
+    )
+
     s = Scribe.begun("good-msgpack-forms")
     by_hand = b"".join(
         (
-            b"\xde\x00\x05",  # map 16
+            b"\xde\x00\x08",  # map 16
             b"\xa2id\xd9\x02m1",  # str 8
             b"\xa1c\xda\x00\x03tea",  # str 16
             b"\xa1h\xc5\x00\x20" + memory("tea")["h"],  # bin 16
             b"\xa2po\xcf" + (7).to_bytes(8),  # uint 64
             b"\xa2im\xca" + struct.pack(">f", 0.5),  # float 32
+            *(pack(key) + pack(value) for key, value in ALWAYS.items()),
         )
     )
     s.commit((MEMORY, by_hand))
@@ -110,6 +209,16 @@ def _vectors() -> Iterator[Case]:
         ),
         seen("m2", "coffee", 3, 1, vectors={}),
         spaces=[seen_space(), seen_space("image", 2)],
+    )
+
+    s = Scribe.begun("good-vectors-with-their-space")
+    there = {"default": {"": floats(1, 0, 0)}}
+    s.commit((MEMORY, memory("tea", v=there)), (SPACE, space()))
+    yield good(
+        s,
+        "One commit brings a memory with a vector and, after it, the vector's space.",
+        seen("m1", "tea", 2, 0, vectors={"default": {"": b64(floats(1, 0, 0))}}),
+        spaces=[seen_space()],
     )
 
     s = Scribe.begun("good-index")
@@ -145,8 +254,8 @@ def _fields() -> Iterator[Case]:
         "ex": ("expires_at", TIME + 2 * HOUR),
         "sl": ("slot", ["ada", "drink"]),
         "su": ("supersedes", ["m0", "m00"]),
-        "ca": ("created_at", TIME),
-        "ua": ("updated_at", TIME),
+        "ca": ("created_at", TIME + 3),
+        "ua": ("updated_at", TIME + 4),
         "by": ("provenance", {"app": "demo"}),
         "why": ("reason", "said so"),
     }

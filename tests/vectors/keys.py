@@ -54,6 +54,24 @@ def _passphrases() -> Iterator[Case]:
         unlock={"passphrase": typed},
     )
 
+    s = Scribe("good-passphrase-trimmed")
+    s.add_way("passphrase", "correct horse")
+    s.new_header()
+    yield good(
+        s,
+        "White space around a passphrase is Unicode's, and U+001C to U+001F.",
+        unlock={"passphrase": "\x1c\x1f\x85\xa0\u1680\u2028correct horse\u3000\u2029\u205f\x0b\x1d\x1e"},
+    )
+
+    s = Scribe("good-passphrase-trimmed-last")
+    s.add_way("passphrase", "\u0308tea")
+    s.new_header()
+    yield good(
+        s,
+        "White space is taken away after NFKC, which makes a space and an accent of U+00A8.",
+        unlock={"passphrase": "\xa8tea"},
+    )
+
     s = Scribe("good-second-passphrase")
     s.add_way("passphrase", "correct horse battery staple")
     way = s.add_way("passphrase", "another one for a friend")
@@ -102,6 +120,13 @@ def _headers() -> Iterator[Case]:
     s.write_header()
     yield good(s, "A rotation still waits for its commit.", seen("m1", "tea", 2, 0))
 
+    s = Scribe.begun("good-header-pending-after-rotation")
+    s.rotate_keys()
+    s.new_header()
+    s.commit((MEMORY, memory("tea")))
+    s.write_header()
+    yield good(s, "After a rotation, a header one ahead still waits for its commit.", seen("m1", "tea", 3, 0))
+
 
 def _stale_headers() -> Iterator[Case]:
     s = Scribe.begun("header-older")
@@ -130,6 +155,16 @@ def _stale_headers() -> Iterator[Case]:
     s.write_header()
     yield bad(s, "The header is two ahead of the log.")
 
+    s = Scribe.begun("header-pending-hmac")
+    s.write_header(mac=lambda _: bytes(32))
+    yield bad(s, "The header is one ahead of the log, and its HMAC wrong.")
+
+    s = Scribe.begun("header-pending-two-rotations")
+    s.rotate_keys()
+    s.rotate_keys()
+    s.write_header()
+    yield bad(s, "The header is one ahead of the log, its key generation two.")
+
     s = Scribe.begun("header-same-generation")
     s.generation -= 1
     s.add_way("recovery")
@@ -142,6 +177,12 @@ def _wrong() -> Iterator[Case]:
     s.add_way("passphrase", "correct horse battery staple")
     s.new_header()
     yield bad(s, "The passphrase is wrong.", error=WRONG, unlock={"passphrase": "correct horse"})
+
+    s = Scribe("secret-passphrase-zero-width")
+    s.add_way("passphrase", "correct horse")
+    s.new_header()
+    typed = "\u200bcorrect horse"
+    yield bad(s, "U+200B, which is no white space, stays in a passphrase.", error=WRONG, unlock={"passphrase": typed})
 
     s = Scribe.begun("secret-no-such-slot")
     yield bad(s, "A passphrase, but no slot of that kind.", error=WRONG, unlock={"passphrase": "tea"})

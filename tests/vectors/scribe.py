@@ -121,10 +121,10 @@ class Scribe:
         self.write_header(**changes)
         self.commit_header()
 
-    def commit_header(self) -> None:
+    def commit_header(self, *, generation: int | None = None) -> None:
         """The commit that brings the header."""
         digest = hashlib.sha256(self.body).digest()
-        self.commit(box=None, ops=[[5, self.generation, digest]])
+        self.commit(box=None, ops=[[5, self.generation, digest]], generation=generation)
 
     def write_header(
         self,
@@ -202,7 +202,7 @@ class Scribe:
         if way.kind != "passphrase":
             info = b"strongroom-1 kek\0" + self.vault
             return HKDF(SHA512(), 32, salt, info).derive(way.secret)
-        typed = unicodedata.normalize("NFKC", way.secret.decode("utf-8").strip())
+        typed = unicodedata.normalize("NFKC", way.secret.decode("utf-8")).strip()
         return Argon2id(
             salt=salt,
             length=32,
