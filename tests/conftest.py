@@ -1,0 +1,17 @@
+"""Every test is a machine of its own that has seen no vault, with nothing of the user's in its environment."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state folder of this machine."""
+    for name in os.environ:
+        if name.startswith("STRONGROOM_"):
+            monkeypatch.delenv(name)
+    state = tmp_path_factory.mktemp("state", numbered=True)
+    monkeypatch.setenv("STRONGROOM_STATE_DIR", str(state))
+    return state
