@@ -259,7 +259,8 @@ class Log:
         return same(running, self.state.hash)
 
     def _catch_up_for_writing(self, head: Head) -> None:
-        if head.seq != self.state.seq or self._store.moved():
+        moved = self._store.moved()
+        if moved or self._behind or head.seq != self.state.seq:  # behind still: the last look was refused
             self._behind = True
             self._catch_up(head.seq)
         if head.header is None:
