@@ -198,6 +198,34 @@ def test_a_machine_at_a_head_that_nobody_gave_up_refuses(restored: Path, which: 
         vaults.reopen(restored)
 
 
+def test_a_machine_that_accepted_a_state_refuses_to_go_back_from_there(restored: Path, operator: Storage) -> None:
+    machine_at(restored / "first")
+    just_restored = operator.copy(restored / vaults.NAME, restored / "just restored.vault")
+    with vaults.reopen(restored) as vault:
+        vault.add("two more")
+        vault.add("commits")
+
+    with pytest.raises(RollbackError):
+        vaults.reopen(restored, just_restored.name)
+
+
+def test_accepting_a_state_that_was_restored_over_a_restored_one_works_too(restored: Path, operator: Storage) -> None:
+    machine_at(restored / "first")
+    with vaults.reopen(restored) as vault:
+        vault.add("on the second branch")
+    see(restored, operator.copy(restored / vaults.NAME, restored / "second.vault"), machine="saw second")
+    operator.copy(restored / "at-3.vault", restored / vaults.NAME)
+    with pytest.raises(RollbackError):
+        vaults.reopen(restored)
+    with vaults.reopen(restored, accept_rollback=True) as vault:
+        vault.add("on the third branch")
+
+    machine_at(restored / "saw second")
+    with vaults.reopen(restored) as vault:
+        assert vault.accepted_rollback
+        assert vaults.texts(vault) == ["commit 2", "commit 3", "on the third branch"]
+
+
 def test_accepting_an_old_state_read_only_writes_nothing_anywhere(tmp_path: Path, operator: Storage) -> None:
     machine = machine_at(tmp_path / "machine")
     with vaults.create(tmp_path) as vault:

@@ -26,16 +26,22 @@ MAGIC = b"SRA1"
 SLOT_BYTES = 128
 SLOT_SPACING = 4096  # a torn sector spoils one slot at most
 _FILE_BYTES = SLOT_SPACING + SLOT_BYTES
-_LAYOUT = struct.Struct(">4s16sQQ32sQ20x")
+_LAYOUT = struct.Struct(">4s16sQQ32sQ20s")
+GIVEN_UP_BYTES = 20  # of a chain hash: enough to know it again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """A place in the log: seq, chain hash, and the header generation that held there."""
+    """A place in the log: seq, chain hash, and the header generation that held there.
+
+    `given_up` begins the chain hash of what the last accepted restore before that place had given up; zeros for none.
+    A restore that a machine has seen already is no reason for it to go back once more.
+    """
 
     seq: int
     hash: bytes
     header: int
+    given_up: bytes = bytes(GIVEN_UP_BYTES)
 
 
 def state_folder() -> Path:
@@ -133,7 +139,7 @@ class AnchorFile:
         _sync_folder(self.path.parent)
 
     def _encode(self, counter: int, anchor: Anchor) -> bytes:
-        fields = _LAYOUT.pack(MAGIC, self._vault, counter, anchor.seq, anchor.hash, anchor.header)
+        fields = _LAYOUT.pack(MAGIC, self._vault, counter, anchor.seq, anchor.hash, anchor.header, anchor.given_up)
         return fields + mac(self._key, fields)
 
     def _known(self, raw: bytes) -> tuple[int, Anchor] | None:
@@ -152,10 +158,10 @@ class AnchorFile:
     def _decode(self, slot: bytes) -> tuple[int, Anchor] | None:
         if len(slot) != SLOT_BYTES or not same(mac(self._key, slot[:96]), slot[96:]):
             return None
-        magic, vault, counter, seq, chain_hash, header = _LAYOUT.unpack(slot[:96])
+        magic, vault, counter, seq, chain_hash, header, given_up = _LAYOUT.unpack(slot[:96])
         if (magic, vault) != (MAGIC, self._vault):
             return None
-        return counter, Anchor(seq=seq, hash=chain_hash, header=header)
+        return counter, Anchor(seq=seq, hash=chain_hash, header=header, given_up=given_up)
 
 
 def _order(anchor: Anchor) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from vault_core.crypto import ENTRY_OPS, NO_BOX, RECORD, Key, Place, derive_key,
 from vault_core.crypto.derive import VAULT_OPS_LABEL
 from vault_core.errors import InvalidInputError, RollbackError, VaultTamperedError
 from vault_core.keys import Anchor, Box, Header, Keyring
+from vault_core.keys.anchor import GIVEN_UP_BYTES
 from vault_core.log.entry import ClearPart, chain_hash, chain_start, check_mac, close_entry, split_entry
 from vault_core.log.ops import Erase as EraseOp
 from vault_core.log.ops import HeaderChange, Op, Put, Restored, decode_ops, encode_ops
@@ -56,7 +57,13 @@ class LogState:
 
     def anchor(self) -> Anchor:
         """This place as an anchor."""
-        return Anchor(seq=self.seq, hash=self.hash, header=self.header)
+        anchor = Anchor(seq=self.seq, hash=self.hash, header=self.header)
+        return replace(anchor, given_up=_given_up(self.restored[-1])) if self.restored else anchor
+
+    def restored_since(self, anchor: Anchor) -> tuple[Restored, ...]:
+        """The accepted restores that whoever wrote the anchor had not seen."""
+        seen = [place for place, one in enumerate(self.restored, start=1) if _given_up(one) == anchor.given_up]
+        return self.restored[max(seen, default=0) :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +234,7 @@ class Log:
         """
         if self._extends(anchor):
             return True
-        for one in self.state.restored:
+        for one in self.state.restored_since(anchor):
             if anchor.seq < one.head or (anchor.seq == one.head and anchor.hash == one.hash):
                 return False
         raise RollbackError(
@@ -432,6 +439,10 @@ def seal_first_entry(
         generations=((1, keyring.generation),),
     )
     return entry, state
+
+
+def _given_up(restored: Restored) -> bytes:
+    return restored.hash[:GIVEN_UP_BYTES]
 
 
 def _seal_records(plaintexts: Iterable[bytes], key: Key, place: Place, seq: int) -> list[bytes]:
