@@ -257,7 +257,9 @@ class Vault:
             return self._writer.forget([check_id(one) for one in ids], exact, None, box, dry_run=dry_run)
         if filter is None and namespace is None:
             raise InvalidInputError("say what to forget: ids, a filter or a namespace")
-        query = Query(namespace=namespace, filter=filter, include_superseded=True, include_expired=True)
+        query = Query(
+            namespace=namespace, filter=filter, include_superseded=True, include_expired=True, include_archived=True
+        )
         return self._writer.forget(None, (), query, box, dry_run=dry_run)
 
     def transact(self, work: Callable[[Transaction], T], *, box: str = "main") -> T:
@@ -399,6 +401,7 @@ class Vault:
         offset: int = 0,
         include_superseded: bool = False,
         include_expired: bool = False,
+        include_archived: bool = False,
         box: Boxes = None,
     ) -> Memories:
         """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first."""
@@ -409,6 +412,7 @@ class Vault:
             filter=filter,
             include_superseded=include_superseded,
             include_expired=include_expired,
+            include_archived=include_archived,
             box=box,
         )
         return reading.list_memories(self._session, query, order_by, limit, offset)
@@ -420,6 +424,7 @@ class Vault:
         filter: Any = None,
         include_superseded: bool = False,
         include_expired: bool = False,
+        include_archived: bool = False,
         box: Boxes = None,
     ) -> Iterator[Memory]:
         """All memories in the order they were written, in constant memory."""
@@ -428,6 +433,7 @@ class Vault:
             filter=filter,
             include_superseded=include_superseded,
             include_expired=include_expired,
+            include_archived=include_archived,
             box=box,
         )
         return reading.stream(self._session, query)
@@ -441,6 +447,7 @@ class Vault:
         filter: Any = None,
         include_superseded: bool = False,
         include_expired: bool = False,
+        include_archived: bool = False,
         box: Boxes = None,
     ) -> int:
         """How many memories `list` would give without a limit."""
@@ -451,6 +458,7 @@ class Vault:
             filter=filter,
             include_superseded=include_superseded,
             include_expired=include_expired,
+            include_archived=include_archived,
             box=box,
         )
         return reading.count(self._session, query)

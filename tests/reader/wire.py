@@ -93,7 +93,8 @@ def json_text(text: str) -> Any:
 
 
 def _last(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of keys that are equal in NFC the last counts."""
+    """No key twice; of keys that are equal in NFC the last counts."""
+    require(len({key for key, _ in pairs}) == len(pairs), "a key twice in JSON")
     return {nfc(key): value for key, value in pairs}
 
 

@@ -212,6 +212,7 @@ def _contents() -> Iterator[Case]:
         "json-hash-as-given": ("The content hash of JSON that is not canonical.", json_memory("[1, 2]")),
         "json-hash-escaped": ("The content hash of JSON with escapes.", json_memory('["\\u00e9"]')),
         "json-a-map": ("JSON content that is a msgpack map.", json_memory("{}") | {"j": {}}),
+        "json-key-twice": ("JSON content with a key twice.", json_memory('{"a":1,"a":1}', '{"a":1}')),
         "json-broken": ("JSON content that is not JSON.", json_memory('{"a":')),
         "json-two-values": ("JSON content of two values.", json_memory("1 2")),
         "json-single-quotes": ("JSON content in single quotes.", json_memory("'tea'")),

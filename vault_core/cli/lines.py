@@ -9,6 +9,7 @@ Rules:
 
 import os
 import select
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -44,7 +45,8 @@ class LineReader:
         """How many bytes there are, where that is known: in a file, not in a pipe."""
         if self._descriptor is None:
             return None
-        return os.fstat(self._descriptor).st_size or None
+        found = os.fstat(self._descriptor)
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def batches(self) -> Iterator[list[Line]]:
         """The lines, in batches as they come."""

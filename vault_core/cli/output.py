@@ -1,8 +1,8 @@
 """Printing: text that can't steer a terminal, JSON, and a bar for what takes long.
 
 Rules:
-- Memories and names are data. Whatever a terminal would obey (escape sequences, C1 controls, bidirectional overrides) is
-  shown as its code, on pipes too: `less -R` obeys as well.
+- Memories and names are data. Whatever a terminal would obey (escape sequences, C1 controls, bidirectional overrides)
+  is shown as its code, on pipes too: `less -R` obeys as well.
 - JSON is ASCII, every control character escaped.
 - Results go to standard output; bars, questions and errors to standard error.
 """
@@ -124,10 +124,11 @@ class Bar:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+        measured = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+        counted = (TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
         progress = Progress(
-            *(columns if self._total else columns[:1]),
-            TimeRemainingColumn() if self._total else TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            *(measured if self._total else counted),
             console=Console(stderr=True),
             transient=True,
             redirect_stdout=False,  # acknowledgements are a result, not part of the bar

@@ -422,6 +422,11 @@ class Catalogue:
         found = self._db.execute("SELECT address FROM space WHERE name = ?", (name,)).fetchone()
         return None if found is None else int(found[0])
 
+    def spaces_at(self, addresses: Iterable[int]) -> list[Space]:
+        """The spaces that were declared at any of these addresses."""
+        at = set(addresses)
+        return [space for name, space in self.spaces().items() if self.space_address(name) in at] if at else []
+
     def is_other(self, address: int) -> bool:
         """Whether an item or a space is live at this address."""
         tables = ("item", "space")

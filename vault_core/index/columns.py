@@ -83,10 +83,11 @@ class Columns:
         namespaces: Sequence[int] | None = None,
         superseded: bool = False,
         expired: bool = False,
+        archived: bool = False,
         versions: bool = False,
     ) -> Mask:
-        """Which rows count: current, not archived, and by default neither superseded nor expired."""
-        hidden = ERASED | ARCHIVED | (0 if superseded else SUPERSEDED)
+        """Which rows count: current, and by default neither archived nor superseded nor expired."""
+        hidden = ERASED | (0 if archived else ARCHIVED) | (0 if superseded else SUPERSEDED)
         needed = 0 if versions else CURRENT
         mask: Mask = (self.flags & (hidden | needed)) == needed
         if not expired:

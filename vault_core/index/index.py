@@ -89,9 +89,13 @@ class BoxIndex:
                 if not known or number in erased or op.at.seq >= commit.seq:
                     raise VaultTamperedError(_REFUSED)
                 erased.add(number)
-            elif isinstance(op, Touch | Mark) and self.catalogue.is_other(op.at.number):
+            elif isinstance(op, Touch | Mark) and (op.at.seq >= commit.seq or self.catalogue.is_other(op.at.number)):
                 raise VaultTamperedError(_REFUSED)
         self._check_unique(values, erased)
+        brought = {value.name: value for value in values if isinstance(value, Space)}
+        for space in self.catalogue.spaces_at(erased):
+            if space.name not in brought or brought[space.name].dimension != space.dimension:
+                raise VaultTamperedError(_REFUSED)
 
     def _check_unique(self, values: Sequence[Any], erased: set[int]) -> None:
         """One live item for a key, one live space for a name."""

@@ -52,7 +52,7 @@ class Header:
         if len(stored.body) > MAX_HEADER:
             raise VaultTamperedError(_DAMAGED)
         try:
-            given = json.loads(stored.body.decode("ascii"))
+            given = json.loads(stored.body.decode())
         except (ValueError, RecursionError):
             raise VaultTamperedError(_DAMAGED) from None
         if not isinstance(given, dict) or type(given.get("format")) is not int:

@@ -13,7 +13,9 @@ import msgpack
 
 from vault_core.crypto import KEY_BYTES, Key
 from vault_core.errors import InvalidInputError, VaultTamperedError
+from vault_core.memory.codec import distinct
 from vault_core.memory.draft import check_label
+from vault_core.memory.times import from_micros
 
 VERSION = 1
 MAIN = "main"
@@ -194,16 +196,13 @@ def _take_box(cursor: _Cursor) -> Box:
 
 def _take_settings(raw: memoryview) -> dict[str, Any]:
     try:
-        settings = msgpack.unpackb(raw, strict_map_key=True)
-    except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
+        settings = msgpack.unpackb(raw, object_pairs_hook=distinct)
+        if type(settings["owner"]) is not str or type(settings["created"]) is not int:
+            raise VaultTamperedError(_REFUSED)
+        from_micros(settings["created"])  # a time that can be shown
+    except (KeyError, ValueError, TypeError, RecursionError, msgpack.UnpackException):
         raise VaultTamperedError(_REFUSED) from None
-    if (
-        not isinstance(settings, dict)
-        or type(settings.get("owner")) is not str
-        or type(settings.get("created")) is not int
-    ):
-        raise VaultTamperedError(_REFUSED)
-    return settings
+    return dict(settings)
 
 
 def _complete(keys: dict[int, Key], generation: int) -> bool:

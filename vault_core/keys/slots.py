@@ -61,6 +61,7 @@ class Slot:
 
         Raises:
             WrongPassphraseError: the secret is not this slot's, or the slot was changed; which of them can't be told.
+            VaultTamperedError: it opens, but on something else than a master key of this vault.
         """
         kek = provider.kek(self.kdf, vault)
         try:
@@ -71,7 +72,7 @@ class Slot:
             kek.wipe()
         try:
             if len(plaintext) != _MEK_AND_VAULT or plaintext[KEY_BYTES:] != vault:
-                raise WrongPassphraseError(WRONG)
+                raise VaultTamperedError(_DAMAGED)
             return Key.taken_from(memoryview(plaintext)[:KEY_BYTES])
         finally:
             wipe(plaintext)

@@ -145,6 +145,7 @@ class Log:
             header = self._store.read_header()
             settled = self._store.head() == self.state.seq
             if self._complete() and (header.digest == self.state.header_digest or (settled and self._succeeds(header))):
+                self._check_generations(header)
                 self._take_header(header)
                 self._behind = False
                 return self.state.seq != before
@@ -276,6 +277,7 @@ class Log:
             raise VaultTamperedError("a record is missing that no commit has erased")
         if head.header != self._header or head.header.digest != self.state.header_digest:
             self._check_header(head.header)
+            self._check_generations(head.header)
             self._take_header(head.header)
         self._behind = False
 
@@ -290,7 +292,7 @@ class Log:
             if seq != self.state.seq + 1:
                 raise VaultTamperedError("a commit of the log is missing")
             self._accept(entry)
-        if self.state.seq != head:
+        if self.state.seq != head or head == 0:
             raise VaultTamperedError("a commit of the log is missing")
 
     def _accept(self, entry: bytes) -> None:
@@ -394,6 +396,12 @@ class Log:
         if header.digest != self.state.header_digest and not self._succeeds(header):
             raise RollbackError("the vault's header is not the one its log names")
 
+    def _check_generations(self, header: StoredHeader) -> None:
+        """The log is of the header's key generation; a header that waits for its commit may begin the next one."""
+        said, held = Header.parse(header).key_generation, self.state.generation
+        if said != held and not (said == held + 1 and header.digest != self.state.header_digest):
+            raise VaultTamperedError("the header and the log are of different key generations")
+
     def _succeeds(self, header: StoredHeader) -> bool:
         """Whether a header is the next one, still waiting for its commit. Its MAC is checked when it is taken."""
         return Header.parse(header).generation == self.state.header + 1
@@ -460,6 +468,8 @@ def _vault_ops(state: LogState, commit: Commit) -> LogState:
     """The log's state after a commit of the vault itself."""
     if commit.hashes:
         raise VaultTamperedError("a commit of the vault itself brings records")
+    if sum(isinstance(op, HeaderChange) for op in commit.ops) > 1:
+        raise VaultTamperedError("a commit brings two headers")
     for op in commit.ops:
         match op:
             case HeaderChange():
@@ -480,9 +490,9 @@ def _vault_ops(state: LogState, commit: Commit) -> LogState:
 
 
 def _check_records(commit: Commit) -> None:
-    """Every record has exactly one put, in order; ops of the vault stay out of boxes."""
+    """Every record has exactly one put; ops of the vault stay out of boxes."""
     puts = [op.n for op in commit.ops if isinstance(op, Put)]
-    if puts != list(range(len(commit.hashes))):
+    if sorted(puts) != list(range(len(commit.hashes))):
         raise VaultTamperedError("a commit's records and ops don't agree")
     if commit.box != NO_BOX and any(isinstance(op, HeaderChange | Restored) for op in commit.ops):
         raise VaultTamperedError("a commit of a box holds ops of the vault")

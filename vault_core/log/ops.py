@@ -10,6 +10,7 @@ import msgpack
 
 from vault_core.errors import VaultTamperedError
 from vault_core.memory.model import Address
+from vault_core.memory.times import from_micros
 
 _REFUSED = "the ops of a commit are not what format 1 allows"
 
@@ -77,13 +78,20 @@ def decode_ops(plaintext: bytes) -> tuple[int, list[Op]]:
     """
     try:
         time, ops = msgpack.unpackb(plaintext, strict_map_key=True)
-        return _whole(time), [_decode(op) for op in ops]
+        return _moment(time), [_decode(op) for op in _listed(ops)]
     except (ValueError, TypeError, KeyError, IndexError, RecursionError, msgpack.UnpackException):
         raise VaultTamperedError(_REFUSED) from None
 
 
-def _whole(value: Any) -> int:
+def _moment(value: Any) -> int:
     if type(value) is not int:
+        raise TypeError
+    from_micros(value)  # a time that can be shown
+    return value
+
+
+def _listed(value: Any) -> list[Any]:
+    if type(value) is not list:
         raise TypeError
     return value
 
@@ -105,7 +113,9 @@ def _encode(op: Op) -> list[Any]:
 
 
 def _decode(raw: Any) -> Op:
-    code, *fields = raw
+    code, *fields = _listed(raw)
+    if type(code) is not int:
+        raise TypeError
     kinds = _FIELDS[code]
     if len(fields) != len(kinds) or not all(type(field) in kind for field, kind in zip(fields, kinds, strict=True)):
         raise TypeError
@@ -117,7 +127,7 @@ def _decode(raw: Any) -> Op:
         case 2:
             return Erase(Address(*fields))
         case 3:
-            return Touch(Address(*fields[:2]), *fields[2:])
+            return _touch(Address(*fields[:2]), *fields[2:])
         case 4:
             return Mark(Address(*fields[:2]), _truth(fields[2]), _truth(fields[3]))
         case 5:
@@ -126,13 +136,22 @@ def _decode(raw: Any) -> Op:
             return Restored(*fields)
 
 
+def _touch(at: Address, uses: int | None, used: int | None, refreshed: int | None, expires: int | None) -> Touch:
+    if uses is not None and uses < 0:
+        raise ValueError
+    for moment in (used, refreshed, expires):
+        if moment is not None:
+            _moment(moment)
+    return Touch(at, uses or 0, used, refreshed, expires)
+
+
 _NIL = type(None)
 _INT: tuple[type, ...] = (int,)
 _MAYBE: tuple[type, ...] = (int, _NIL)
 _FIELDS: dict[int, tuple[tuple[type, ...], ...]] = {
     1: (_INT, _INT),
     2: (_INT, _INT),
-    3: (_INT, _INT, _INT, _MAYBE, _MAYBE, _MAYBE),
+    3: (_INT, _INT, _MAYBE, _MAYBE, _MAYBE, _MAYBE),
     4: (_INT, _INT, _MAYBE, _MAYBE),
     5: (_INT, (bytes,)),
     6: (_INT, _INT, (bytes,)),

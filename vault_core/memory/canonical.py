@@ -44,8 +44,19 @@ def compact_json(value: Any) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """The value that JSON text stands for."""
-    return json.loads(text)
+    """The value that JSON text stands for.
+
+    Raises:
+        ValueError: it is not JSON, or an object has a key twice.
+    """
+    return json.loads(text, object_pairs_hook=_distinct)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key twice")
+    return found
 
 
 def readable(content: Any) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from vault_core.errors import InvalidInputError, VaultTamperedError
 from vault_core.memory import limits
 from vault_core.memory.canonical import check_json, compact_json, content_hash, parse_json
-from vault_core.memory.draft import check_content, check_index, check_key, check_label, check_namespace
+from vault_core.memory.draft import check_index, check_key, check_label, check_namespace
 from vault_core.memory.model import TIERS, Address, FactSlot, Item, Memory, Space, State
 from vault_core.memory.times import from_micros, to_micros
 
@@ -125,7 +125,7 @@ def decode_memory(plaintext: bytes, address: Address, box: str) -> Memory:
             importance=reader.number("im"),
             confidence=reader.number("cf"),
             emotional_intensity=reader.number("ei"),
-            valence=reader.number("va"),
+            valence=reader.number("va", low=-1.0),
             event_time=reader.optional_time("ev"),
             valid_from=reader.optional_time("vf"),
             valid_to=reader.optional_time("vt"),
@@ -163,7 +163,7 @@ def decode_item(plaintext: bytes, address: Address) -> Item:
         return Item(
             collection=reader.label("col"),
             key=check_key(reader.text("key")),
-            value=reader.get("val", bytes),
+            value=reader.value(),
             attributes=reader.json("attr", dict) if "attr" in reader.map else {},
             created_at=reader.time("ad"),
             updated_at=reader.time("at"),
@@ -224,7 +224,7 @@ class _Reader:
         if len(plaintext) > limits.MAX_RECORD_BYTES:
             raise _refused()
         try:
-            self.map: dict[str, Any] = msgpack.unpackb(plaintext, object_pairs_hook=_distinct)
+            self.map: dict[str, Any] = msgpack.unpackb(plaintext, object_pairs_hook=distinct)
         except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
             raise _refused() from None
         if not isinstance(self.map, dict):
@@ -235,6 +235,12 @@ class _Reader:
         if type(value) is not kind:  # exactly: True is an int to isinstance
             raise TypeError(key)
         return value
+
+    def value(self) -> bytes:
+        found = self.get("val", bytes)
+        if len(found) > limits.MAX_VALUE_BYTES:
+            raise ValueError("val")
+        return found
 
     def optional(self, key: str, kind: type[T]) -> T | None:
         return self.get(key, kind) if key in self.map else None
@@ -260,8 +266,9 @@ class _Reader:
     def content(self) -> Any:
         if ("c" in self.map) == ("j" in self.map):
             raise KeyError("c")
-        content = self.text("c") if "c" in self.map else self.json("j", (dict, list))
-        check_content(content)
+        content = self.text("c") if "c" in self.map else self.json("j", object)
+        if isinstance(content, str) and len(content.encode()) > limits.MAX_CONTENT_BYTES:
+            raise ValueError("c")
         return content
 
     def position(self) -> int | None:
@@ -273,8 +280,13 @@ class _Reader:
             raise ValueError(key)
         return value
 
-    def number(self, key: str) -> float | None:
-        return self.get(key, float) if key in self.map else None
+    def number(self, key: str, low: float = 0.0) -> float | None:
+        if key not in self.map:
+            return None
+        value = self.get(key, float)
+        if not low <= value <= 1.0:  # NaN is not
+            raise ValueError(key)
+        return value
 
     def time(self, key: str) -> datetime:
         return from_micros(self.get(key, int))
@@ -313,6 +325,8 @@ class _Reader:
         archived, pinned, uses, used, refreshed = self.get("st", list)
         if any(type(number) is not int for number in (archived, pinned, uses)) or not {archived, pinned} <= {0, 1}:
             raise TypeError("st")
+        if uses < 0:
+            raise ValueError("st")
         return State(
             archived=bool(archived),
             pinned=bool(pinned),
@@ -334,10 +348,12 @@ class _Reader:
             _all_text([space, *fields])
             check_label(space, "v")
             spaces[space] = {name: _vector(packed) for name, packed in fields.items()}
+        if sum(map(len, spaces.values())) > limits.MAX_VECTORS:
+            raise ValueError("v")
         return spaces
 
 
-def _distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+def distinct(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     """A map whose keys are all text and all different."""
     found = dict(pairs)
     if len(found) != len(pairs) or not all(type(key) is str for key in found):

@@ -58,18 +58,18 @@ _NEW = State()
 
 
 def check_content(content: Any) -> None:
-    """Content is text or a JSON object or list, not empty, within the limit."""
+    """Content is text that is not empty, or a JSON object or list, within the limit."""
     if isinstance(content, str):
         if not content.strip():
             raise InvalidInputError("the content is empty; store some text")
         if "\x00" in content:
             raise InvalidInputError("the content holds a NUL character; remove it before storing the text")
         size = check_encodable(content, "the content")
-    elif isinstance(content, dict | list) and content:
+    elif isinstance(content, dict | list):
         check_json(content, "the content")
         size = len(compact_json(content).encode())
     else:
-        raise InvalidInputError("the content must be text, or a JSON object or list that is not empty")
+        raise InvalidInputError("the content must be text, or a JSON object or list")
     if size > limits.MAX_CONTENT_BYTES:
         raise InvalidInputError(
             f"the content has {size:,} bytes and the limit is {limits.MAX_CONTENT_BYTES:,}; "

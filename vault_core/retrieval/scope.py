@@ -20,6 +20,7 @@ class Scope:
     exact: bool = False
     superseded: bool = False
     expired: bool = False
+    archived: bool = False
     versions: bool = False  # earlier versions too, not only current ones
     predicate: Predicate | None = None  # a filter over addresses, judged in the order of the ranking
 
@@ -37,6 +38,7 @@ class Scope:
             namespaces=namespaces,
             superseded=self.superseded,
             expired=self.expired,
+            archived=self.archived,
             versions=self.versions,
         )
         if searched:

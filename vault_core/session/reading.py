@@ -35,6 +35,7 @@ class Query:
     filter: Any = None
     include_superseded: bool = False
     include_expired: bool = False
+    include_archived: bool = False
     as_of: datetime | str | None = None
     box: Boxes = None
 
@@ -50,6 +51,7 @@ class Query:
             exact=self.exact,
             superseded=self.include_superseded or as_of is not None,
             expired=self.include_expired,
+            archived=self.include_archived,
             versions=as_of is not None,
             predicate=combined(
                 of_type(index, memory_type), known_at(session, box, as_of), predicate(session, box, self.filter)

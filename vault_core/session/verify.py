@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from vault_core.crypto import NO_BOX
+from vault_core.crypto import NO_BOX, possible_size
 from vault_core.errors import VaultTamperedError
-from vault_core.log import Commit, Erase, Log, LogState, Put
+from vault_core.log import Commit, Erase, Log, LogState, Mark, Put, Touch
+from vault_core.memory.codec import MEMORY
 from vault_core.memory.model import Address
 from vault_core.session.session import Session, decode
 
@@ -53,6 +54,7 @@ class _Walker:
         self._writers: dict[bytes, int] = {}
         self._live: dict[int, tuple[bytes, int]] = {}  # address -> hash of the stored record, kind
         self._boxes: dict[int, bytes] = {}
+        self._kinds: dict[int, int] = {}
         self.records = self.erased = 0
 
     def walk(self) -> None:
@@ -94,13 +96,17 @@ class _Walker:
         for op in commit.ops:
             if isinstance(op, Put):
                 number = Address(commit.seq, op.n).number
-                self._live[number] = commit.hashes[op.n], op.kind
+                self._live[number], self._kinds[number] = (commit.hashes[op.n], op.kind), op.kind
                 self._boxes[number] = commit.box
                 self.records += 1
             elif isinstance(op, Erase):
                 if self._boxes.get(op.at.number) != commit.box or self._live.pop(op.at.number, None) is None:
                     raise VaultTamperedError("a commit erases what is not there")
                 self.erased += 1
+            elif isinstance(op, Touch | Mark):
+                number = op.at.number
+                if self._boxes.get(number) != commit.box or self._kinds.get(number) != MEMORY:
+                    raise VaultTamperedError("a commit notes something about what is no memory")
         if self._progress is not None and commit.seq % _BATCH == 0:
             self._progress(commit.seq, self._upto + self.records)
 
@@ -122,8 +128,8 @@ class _Walker:
             raise VaultTamperedError("a record is missing that no commit has erased")
         live = self._live.get(number)
         if live is None:
-            if any(stored):
-                raise VaultTamperedError("a record that was erased is still there")
+            if any(stored) or not possible_size(len(stored)):
+                raise VaultTamperedError("a record that was erased is still there, or is gone altogether")
             return
         digest, kind = live
         if sha256(stored).digest() != digest:
