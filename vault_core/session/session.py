@@ -251,6 +251,8 @@ class Session:
         self._dead = "this session belongs to the process that forked; open a new one in this process"
         self.lock = threading.RLock()  # the parent's threads, which may hold the old one, are not here
         self.store.abandon()
+        if self._anchor is not None:
+            self._anchor.close()  # a lock that the parent holds at this moment must not outlive it here
 
     def _check_alive(self) -> None:
         if self._dead is not None:

@@ -143,7 +143,7 @@ class SqliteStore:
             change = make(head)  # what it raises is its own, and passes as it is
             if change is not None:
                 with _translated():
-                    _carry_out(db, change)
+                    _carry_out(self._connection(), change)  # refused if `make`, a caller's code, has forked
         if change is not None and change.purge:
             self.purge()
         return change
@@ -259,6 +259,9 @@ class SqliteStore:
         if db is not None:
             _ABANDONED.append(db)
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(db))  # interpreter shutdown would close it otherwise
+        sidecar, self._sidecar = self._sidecar, None
+        if sidecar is not None:
+            os.close(sidecar)  # the lock stays with the parent, and is not the child's to outlive it
 
     def close(self) -> None:
         """See `Store.close`."""
