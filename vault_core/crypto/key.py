@@ -7,12 +7,14 @@ a call, and a test scans the process for leftovers.
 
 import ctypes
 import mmap
+import os
 import secrets
 import sys
 from typing import NoReturn
 
 KEY_BYTES = 32
 _PAGE = mmap.PAGESIZE
+_LIBC = ctypes.CDLL(None) if os.name == "posix" else None  # loaded once: it costs more than all else about a key
 _WIPE_ON_FORK = 18  # MADV_WIPEONFORK of Linux, which Python does not name
 
 
@@ -31,10 +33,10 @@ def _private_page() -> mmap.mmap:
 
 def _lock(page: mmap.mmap) -> None:
     """Keep the page out of swap, where the machine lets us (RLIMIT_MEMLOCK)."""
-    if sys.platform == "win32":
+    if _LIBC is None:
         return
     address = ctypes.addressof(ctypes.c_char.from_buffer(page))
-    ctypes.CDLL(None).mlock(ctypes.c_void_p(address), ctypes.c_size_t(_PAGE))
+    _LIBC.mlock(ctypes.c_void_p(address), ctypes.c_size_t(_PAGE))
 
 
 class Key:
