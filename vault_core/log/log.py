@@ -128,6 +128,11 @@ class Log:
         """This session's writer id."""
         return self._writer
 
+    @property
+    def header(self) -> StoredHeader:
+        """The header that this session has read last."""
+        return self._header
+
     def follow(self) -> bool:
         """Apply what others committed since the last look. Cheap when there is nothing; True if there was.
 

@@ -13,6 +13,7 @@ from vault_core.session.session import Session, decode
 
 Progress = Callable[[int, int], None]
 _BATCH = 500
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +37,24 @@ def verify(session: Session, *, full: bool, progress: Progress | None) -> Report
         walker = _Walker(session, full, progress)
         walker.walk()
         walker.compare()
-        return Report(
+        report = Report(
             commits=session.log.state.seq,
             records=walker.records,
             erased=walker.erased,
             opened=full,
             chain_hash=session.log.state.hash.hex(),
         )
+        _check_header(session)
+        return report
+
+
+def _check_header(session: Session) -> None:
+    """The stored header is the one this session has read: a session would not notice, but the next opening would."""
+    for _ in range(_TRIES):
+        if session.store.read_header() == session.log.header:
+            return
+        session.follow_now()  # another session may have changed it a moment ago
+    raise VaultTamperedError("the header in the store is not the one this session has followed")
 
 
 class _Walker:
@@ -75,6 +87,8 @@ class _Walker:
             log.replay(self._upto)
         finally:
             log.wipe()
+        if any(True for _ in session.store.entries(-(1 << 62), 0)):
+            raise VaultTamperedError("there is something in front of the log's first commit")
         if log.state != session.log.state:
             raise VaultTamperedError("the log in the store is not the one this session has followed")
 
