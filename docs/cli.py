@@ -5,7 +5,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from vault_core.cli import app
+from vault_core.cli import app, codes
 
 PAGE = Path(__file__).with_name("cli.md")
 PROGRAM = "strongroom"
@@ -19,7 +19,8 @@ Made from the program's own help by `make docs`.
 def write() -> str:
     """Give the page as Markdown; the same text for the same program."""
     root: Any = get_command(app)  # typer does not say which class it gives
-    return "\n".join([HEAD, root.help or "", "", *_commands(root, PROGRAM)]).rstrip() + "\n"
+    exits = ["## Exit codes", "", codes.table(), ""]
+    return "\n".join([HEAD, root.help or "", "", *exits, *_commands(root, PROGRAM)]).rstrip() + "\n"
 
 
 def _commands(group: Any, path: str) -> list[str]:

@@ -62,6 +62,8 @@ def add(
     if text == "-":
         if id is not None:
             raise InvalidInputError("--id names one memory, and standard input brings many; leave it out")
+        if sys.stdin is None:
+            raise InvalidInputError("standard input is closed, so there are no lines to store")
         _add_lines(vault, fields, box, ack=ack, as_json=as_json)
         return
     with unlock.open_vault(vault) as opened:

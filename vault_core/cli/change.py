@@ -33,7 +33,7 @@ def forget(
 
 
 def pin(
-    id: Annotated[str, typer.Argument(help="The memory's id.")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="The memory's id.")],
     undo: Annotated[bool, typer.Option("--undo", help="Take the pin away.")] = False,
     namespace: options.Labels = None,
     box: options.Box = "main",

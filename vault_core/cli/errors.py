@@ -1,8 +1,8 @@
 """What the command line says when something goes wrong.
 
 Rules:
-- An error is one sentence on standard error and a hint: what was probably meant, or the command that repairs it. Whoever
-  knows better than the table here leaves the hint as a note on the exception.
+- An error is one sentence on standard error and a hint: what was probably meant, or the command that repairs it.
+  Whoever knows better than the table here leaves the hint as a note on the exception.
 - With `--json` it is `{"error": {"kind", "message", "hint"}}`, on standard error too: standard output holds results
   alone.
 - Neither holds a secret or the text of a memory. The traceback of an unexpected error may quote both, so it is shown

@@ -13,7 +13,7 @@ from vault_core.errors import ConflictError, InvalidInputError
 
 def init(
     vault: options.Place = None,
-    owner: Annotated[str, typer.Option(help="Whose memory this is; sealed like everything else.")] = "",
+    owner: Annotated[str, typer.Option(metavar="NAME", help="Whose memory this is; sealed like everything else.")] = "",
     recovery_key: Annotated[
         bool | None,
         typer.Option(

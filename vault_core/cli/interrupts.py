@@ -39,7 +39,7 @@ class Interrupts:
         if self._asked:
             raise KeyboardInterrupt
 
-    def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
+    def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
         if not self._held:
             raise KeyboardInterrupt
         self._asked = True

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from vault_core.errors import InvalidInputError
+from vault_core.errors import InvalidInputError, UnavailableError
 from vault_core.memory.draft import check_content
 from vault_core.memory.limits import MAX_CONTENT_BYTES
 
@@ -71,10 +71,16 @@ class LineReader:
             self._rest = b""
             yield self._counted(self._stream.read())
         else:
-            while chunk := os.read(self._descriptor, CHUNK):
+            while chunk := self._read(self._descriptor):
                 yield self._counted(chunk)
         if self._rest or self._skipping:
             yield b"\n"
+
+    def _read(self, descriptor: int) -> bytes:
+        try:
+            return os.read(descriptor, CHUNK)
+        except OSError as error:
+            raise UnavailableError(f"standard input can't be read ({error.strerror})") from None
 
     def _counted(self, chunk: bytes) -> bytes:
         self.read_bytes += len(chunk)

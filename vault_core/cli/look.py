@@ -1,19 +1,20 @@
 """`strongroom search`, `list`, `show`, `history`: reading memories."""
 
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
 from vault_core.cli import options, unlock
 from vault_core.cli.memories import print_hits, print_memories, print_memory
 from vault_core.cli.output import say, say_json
+from vault_core.session.reading import Order
 
-Id = Annotated[str, typer.Argument(help="The memory's id.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The memory's id.")]
 
 
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for, as a question or in words.")],
-    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many hits at most.")] = 10,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for, as a question or in words.")],
+    top_k: Annotated[int, typer.Option("--top-k", "-k", metavar="N", help="How many hits at most.")] = 10,
     namespace: options.Below = None,
     exact: options.Exact = False,
     memory_type: options.Kind = None,
@@ -39,7 +40,7 @@ def search(
             box=box,
         )
     if as_json:
-        say_json({"query": query, "hits": [_without_empty_parts(hit) for hit in hits]})
+        say_json({"query": query, "hits": hits})
     else:
         print_hits(hits)
 
@@ -49,28 +50,29 @@ def list_memories(
     exact: options.Exact = False,
     memory_type: options.Kind = None,
     tag: options.Tags = None,
-    everything: options.Old = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also what is superseded, expired or archived.")] = False,
     order: Annotated[
-        str, typer.Option(help="created, updated or event; with - in front for newest first.")
+        str, typer.Option(metavar="ORDER", help="created, updated or event; with - in front for newest first.")
     ] = "-updated",
-    limit: Annotated[int, typer.Option(help="How many at most.")] = 20,
-    offset: Annotated[int, typer.Option(help="How many to pass over.")] = 0,
+    limit: Annotated[int, typer.Option(metavar="N", help="How many at most.")] = 20,
+    offset: Annotated[int, typer.Option(metavar="N", help="How many to pass over.")] = 0,
     box: options.Boxes = None,
     vault: options.Place = None,
     as_json: options.Json = False,
 ) -> None:
     """List memories, newest first."""
     with unlock.open_vault(vault) as opened:
-        chosen = {
+        chosen: dict[str, Any] = {
             "namespace": namespace,
             "exact": exact,
             "memory_type": memory_type,
             "filter": options.tagged(tag),
             "include_superseded": everything,
             "include_expired": everything,
+            "include_archived": everything,
             "box": box,
         }
-        found = opened.list(order_by=order, limit=limit, offset=offset, **chosen)
+        found = opened.list(order_by=cast("Order", order), limit=limit, offset=offset, **chosen)
         total = opened.count(**chosen)
     if as_json:
         say_json({"memories": found, "total": total})

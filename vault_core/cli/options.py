@@ -13,8 +13,8 @@ Place = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; an error becomes JSON on standard error.")]
-Box = Annotated[str, typer.Option(help="The box that holds it.")]
-Boxes = Annotated[list[str] | None, typer.Option("--box", help="Ask only this box. Repeatable.")]
+Box = Annotated[str, typer.Option(metavar="BOX", help="The box that holds it.")]
+Boxes = Annotated[list[str] | None, typer.Option("--box", metavar="BOX", help="Ask only this box. Repeatable.")]
 Labels = Annotated[
     list[str] | None,
     typer.Option("--namespace", "-n", metavar="LABEL", help="A label of the namespace; repeat it for deeper ones."),
@@ -29,8 +29,12 @@ Below = Annotated[
     ),
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="Only this namespace, nothing below it.")]
-Kind = Annotated[str | None, typer.Option("--type", help="Only memories of this type, such as PERSONA.")]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only memories with this tag; repeat it for more.")]
+Kind = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", help="Only memories of this type, such as PERSONA.")
+]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="TAG", help="Only memories with this tag; repeat it for more.")
+]
 Old = Annotated[bool, typer.Option("--all", help="Also what is superseded or expired.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 

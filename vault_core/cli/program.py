@@ -1,8 +1,9 @@
 """The program: its commands, and what becomes of whatever they raise."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -85,9 +86,21 @@ def strongroom(
         typer.echo(ctx.get_help())
 
 
-for command in (init, add, search, show, history, forget, pin, status, verify, demo):
-    app.command()(command)
-app.command("list")(list_memories)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "init": init,
+    "add": add,
+    "search": search,
+    "list": list_memories,
+    "show": show,
+    "history": history,
+    "forget": forget,
+    "pin": pin,
+    "status": status,
+    "verify": verify,
+    "demo": demo,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 app.add_typer(slots)
 
 
@@ -101,7 +114,5 @@ def main() -> None:
 
 def _be_silent() -> None:
     """Whoever read the output has gone: let nothing be written there, not even at the interpreter's end."""
-    try:
+    with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    except OSError:
-        pass

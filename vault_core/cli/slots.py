@@ -19,7 +19,7 @@ slots = typer.Typer(name="slots", rich_markup_mode=None, help="List and change t
 class SlotKind(StrEnum):
     """What a slot can be."""
 
-    PASSPHRASE = "passphrase"
+    PASSPHRASE = "passphrase"  # noqa: S105  a kind, not one of them
     RECOVERY = "recovery"
     KEYRING = "keyring"
     FILE = "file"
@@ -49,10 +49,11 @@ def list_slots(vault: options.Place = None, as_json: options.Json = False) -> No
 
 @slots.command()
 def add(
-    kind: Annotated[SlotKind, typer.Argument(help="What it is opened by.")],
+    kind: Annotated[SlotKind, typer.Argument(metavar="KIND", help="passphrase, recovery, keyring, file or command.")],
     file: Annotated[str | None, typer.Option(metavar="PATH", help="For `file`: made if it isn't there.")] = None,
     command: Annotated[
-        str | None, typer.Option(help="For `command`: what prints the key; run without a shell. See `new-key`.")
+        str | None,
+        typer.Option(metavar="COMMAND", help="For `command`: what prints the key; run without a shell. See `new-key`."),
     ] = None,
     vault: options.Place = None,
     as_json: options.Json = False,
@@ -75,7 +76,7 @@ def add(
 
 @slots.command()
 def remove(
-    id: Annotated[str, typer.Argument(help="The slot's id, as `list` shows it.")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="The slot's id, as `list` shows it.")],
     yes: options.Yes = False,
     vault: options.Place = None,
     as_json: options.Json = False,
@@ -119,8 +120,8 @@ def rotate(
 ) -> None:
     """Give the vault new keys: what is written from now on does not open with the old ones.
 
-    Slots whose secret isn't at hand are dropped: the one that opens the vault now stays, that of this machine's keyring,
-    and those of --keep-file.
+    Slots whose secret isn't at hand are dropped. The one that opens the vault now stays, that of this machine's
+    keyring, and those of --keep-file.
     """
     opened, secret = unlock.unlocked(vault)
     with opened:

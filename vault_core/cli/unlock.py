@@ -127,18 +127,20 @@ def _asked_twice(what: str) -> KeyProvider | None:
         text = terminal.ask_secret(f"{what} (five or six random words are best): ")
         if text is None:
             return None
-        provider = Passphrase(text)
         try:
-            provider.check_quality()
-            if terminal.ask_secret("The same again: ") != text:
-                raise InvalidInputError("the two are not the same")
+            return _typed_again(Passphrase(text))
         except InvalidInputError as error:
             if not left:
                 raise
             note(f"{error}.")
-        else:
-            return provider
     return None
+
+
+def _typed_again(passphrase: Passphrase) -> Passphrase:
+    passphrase.check_quality()
+    if terminal.ask_secret("The same again: ") != passphrase.text:
+        raise InvalidInputError("the two are not the same")
+    return passphrase
 
 
 def _renamed(environ: Mapping[str, str]) -> dict[str, str]:
