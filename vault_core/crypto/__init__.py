@@ -22,6 +22,7 @@ from vault_core.crypto.key import KEY_BYTES, Key, wipe
 from vault_core.crypto.seal import (
     OVERHEAD,
     padme,
+    possible_size,
     seal,
     seal_buffer,
     seal_key,
@@ -47,6 +48,7 @@ __all__ = [
     "kek_from_secret",
     "mac",
     "padme",
+    "possible_size",
     "same",
     "seal",
     "seal_buffer",

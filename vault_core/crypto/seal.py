@@ -14,6 +14,7 @@ from vault_core.crypto.key import Key, wipe
 from vault_core.errors import VaultTamperedError
 
 OVERHEAD = 72  # salt 24, commitment 32, one tag 16
+CHUNK, TAG = 16 << 10, 16  # Cobblestone seals chunk by chunk, each with a tag of its own
 _LENGTH = 4
 MAX_PLAINTEXT = 1 << 30  # far above every limit of the format; bounds the length field
 _REFUSED = "a sealed part of the vault does not open: it was changed, or moved from elsewhere"
@@ -25,6 +26,13 @@ def padme(length: int) -> int:
     mantissa = exponent.bit_length()
     step = (1 << max(exponent - mantissa, 0)) - 1
     return (length + step) & ~step
+
+
+def possible_size(sealed: int) -> bool:
+    """Whether anything seals to so many bytes."""
+    chunks = (sealed - OVERHEAD) // (CHUNK + TAG) + 1
+    padded = sealed - OVERHEAD - TAG * (chunks - 1)
+    return padded >= _LENGTH and padme(padded) == padded
 
 
 def seal(plaintext: bytes, key: Key, context: bytes) -> bytes:

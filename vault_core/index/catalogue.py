@@ -19,14 +19,14 @@ from vault_core.memory.times import from_micros, to_micros
 _SCHEMA = """
 CREATE TABLE namespace (number INTEGER PRIMARY KEY, labels TEXT NOT NULL UNIQUE);
 CREATE TABLE memory (
-  address INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, tier INTEGER NOT NULL,
+  address INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, tier INTEGER NOT NULL DEFAULT 0,
   created INTEGER NOT NULL, updated INTEGER NOT NULL, event INTEGER, valid_from INTEGER, valid_to INTEGER,
   expires INTEGER, importance REAL, confidence REAL, intensity REAL, valence REAL, sensitivity TEXT, source TEXT,
   thread TEXT, position INTEGER, data_class TEXT, subject TEXT, attribute TEXT, supersedes TEXT, tags TEXT,
   metadata TEXT,
-  uses INTEGER NOT NULL, used INTEGER, refreshed INTEGER, pinned INTEGER NOT NULL, archived INTEGER NOT NULL,
-  current INTEGER NOT NULL, superseded INTEGER, content_hash BLOB NOT NULL, digest BLOB NOT NULL,
-  lead INTEGER NOT NULL, text TEXT, content TEXT);
+  uses INTEGER NOT NULL DEFAULT 0, used INTEGER, refreshed INTEGER, pinned INTEGER NOT NULL DEFAULT 0, archived INTEGER NOT NULL DEFAULT 0,
+  current INTEGER NOT NULL DEFAULT 1, superseded INTEGER, content_hash BLOB NOT NULL, digest BLOB NOT NULL,
+  lead INTEGER NOT NULL DEFAULT 0, text TEXT, content TEXT);
 CREATE INDEX memory_id ON memory (id, namespace);
 CREATE INDEX memory_content ON memory (content_hash) WHERE current;
 CREATE INDEX memory_thread ON memory (thread, position) WHERE thread IS NOT NULL;
@@ -79,8 +79,8 @@ _COLUMNS = [
     "text",
     "content",
 ]
-_INSERT = f"INSERT INTO memory VALUES ({','.join('?' * len(_COLUMNS))})"
 _SELECT = f"SELECT {','.join(_COLUMNS)} FROM memory"
+_DEFAULTS = {"tier": 0, "uses": 0, "pinned": 0, "archived": 0, "current": 1, "lead": 0}  # NULL for all others
 _BATCH = 500
 
 
@@ -199,9 +199,20 @@ class Catalogue:
         last = {(row.namespace, row.id): row.address for row in rows}
         if len(last) < len(rows):
             rows = [row._replace(current=int(last[row.namespace, row.id] == row.address)) for row in rows]
-        self._db.executemany(_INSERT, rows)
+        self._insert(rows)
         self._unread += [(row.address, row.text) for row in rows if row.text is not None]
         return rows
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        """Bind only the columns in which some row differs from the schema's default: most memories fill a third."""
+        used = [
+            (name, values)
+            for name, values in zip(_COLUMNS, zip(*rows, strict=True), strict=True)
+            if values.count(_DEFAULTS.get(name)) < len(values)
+        ]
+        names, columns = ",".join(name for name, _ in used), [values for _, values in used]
+        sql = f"INSERT INTO memory ({names}) VALUES ({','.join('?' * len(used))})"
+        self._db.executemany(sql, zip(*columns, strict=True))
 
     def retire(self, address: int) -> None:
         """A version is not current any more."""
