@@ -4,6 +4,7 @@ import io
 import json
 import signal
 import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,25 @@ from vault_core.cli.lines import BATCH_LINES, LineReader
 from vault_core.memory.limits import MAX_CONTENT_BYTES
 
 TEN_THOUSAND = [f"Entry {number}: on day {number % 365} the answer was {number * 7919}." for number in range(1, 10_001)]
+
+# The bug that the tests here have to find: the commit comes after its acknowledgement, and the power goes in between.
+HASTY = """
+import os, signal
+from vault_core.cli import app, store_lines
+
+store, late = store_lines._stored, []
+
+def hasty(vault, batch, fields, box):
+    if batch[0].number > 1000:
+        os.kill(os.getpid(), signal.SIGKILL)
+    for one in late:
+        store(vault, [one], {**fields, "id": f"{one.number:024x}"}, box)
+    late[:] = batch
+    return [(line.number, f"{line.number:024x}") for line in batch]
+
+store_lines._stored = hasty
+app(["add", "-", "--ack"])
+"""
 
 
 @pytest.fixture
@@ -92,6 +112,15 @@ def test_every_line_acknowledged_before_kill_9_is_there(moment: int, lines: Path
     assert len(acks) >= moment
     stored = check_all_there(place, key_file, acks)
     assert len(acks) <= stored <= len(acks) + BATCH_LINES
+
+
+def test_lines_acknowledged_before_they_are_durable_are_found_out(lines: Path, place: Path, key_file: Path) -> None:
+    with lines.open("rb") as file:
+        done = subprocess.run([sys.executable, "-c", HASTY], stdin=file, capture_output=True, check=False)
+
+    assert done.returncode == -signal.SIGKILL
+    with pytest.raises(AssertionError):
+        check_all_there(place, key_file, acknowledged(done.stdout))
 
 
 def test_what_was_cut_short_is_completed_by_giving_the_lines_again(lines: Path, place: Path, key_file: Path) -> None:
