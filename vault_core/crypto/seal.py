@@ -98,6 +98,6 @@ def _checked_length(padded: bytes) -> int:
     end = _LENGTH + length
     if len(padded) < _LENGTH or length > MAX_PLAINTEXT or padme(end) != len(padded):
         raise VaultTamperedError(_REFUSED)
-    if any(memoryview(padded)[end:]):
+    if padded.count(0, end) != len(padded) - end:
         raise VaultTamperedError(_REFUSED)
     return length

@@ -19,12 +19,14 @@ from vault_core.memory.times import from_micros, to_micros
 _SCHEMA = """
 CREATE TABLE namespace (number INTEGER PRIMARY KEY, labels TEXT NOT NULL UNIQUE);
 CREATE TABLE memory (
-  address INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, tier INTEGER NOT NULL DEFAULT 0,
+  address INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL,
+  tier INTEGER NOT NULL DEFAULT 0,
   created INTEGER NOT NULL, updated INTEGER NOT NULL, event INTEGER, valid_from INTEGER, valid_to INTEGER,
   expires INTEGER, importance REAL, confidence REAL, intensity REAL, valence REAL, sensitivity TEXT, source TEXT,
   thread TEXT, position INTEGER, data_class TEXT, subject TEXT, attribute TEXT, supersedes TEXT, tags TEXT,
   metadata TEXT,
-  uses INTEGER NOT NULL DEFAULT 0, used INTEGER, refreshed INTEGER, pinned INTEGER NOT NULL DEFAULT 0, archived INTEGER NOT NULL DEFAULT 0,
+  uses INTEGER NOT NULL DEFAULT 0, used INTEGER, refreshed INTEGER, pinned INTEGER NOT NULL DEFAULT 0,
+  archived INTEGER NOT NULL DEFAULT 0,
   current INTEGER NOT NULL DEFAULT 1, superseded INTEGER, content_hash BLOB NOT NULL, digest BLOB NOT NULL,
   lead INTEGER NOT NULL DEFAULT 0, text TEXT, content TEXT);
 CREATE INDEX memory_id ON memory (id, namespace);
@@ -335,13 +337,6 @@ class Catalogue:
         """For every version what it is sorted by: when the memory was first written, or when it happened."""
         moment = "created" if column == "created" else "coalesce(event, created)"
         return {address: (key, address) for address, key in self._db.execute(f"SELECT address, {moment} FROM memory")}
-
-    def columns(self) -> list[tuple[int, int, int, int | None, int, int, int, int | None]]:
-        """What `Columns` needs, in log order, as `Catalogue.columns` selects it."""
-        return self._db.execute(
-            "SELECT address, namespace, current, expires, updated, archived, text IS NOT NULL, superseded "
-            "FROM memory ORDER BY address"
-        ).fetchall()
 
     # words
 

@@ -4,6 +4,7 @@ One row for every unerased version, in log order; addresses only grow, so a bina
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 CURRENT, ARCHIVED, SUPERSEDED, SEARCHED, ERASED = 1, 2, 4, 8, 16
 NEVER = np.iinfo(np.int64).max
 _FIRST = 1024
+_PACKED = ("<i8", "<i4", "u1", "<i8", "<i8")  # the arrays of a snapshot, in the order of `Columns`
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -45,10 +47,7 @@ class Columns:
     def append(self, rows: Sequence[tuple[int, int, int, int | None, int]]) -> int:
         """Add rows of (address, namespace number, flags, expires, created); gives the number of the first."""
         first, end = self.size, self.size + len(rows)
-        while end > len(self._address):
-            for name in ("_address", "_namespace", "_flags", "_expires", "_created"):
-                old = getattr(self, name)
-                setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
+        self._grow(end)
         if rows:
             address, namespace, flags, expires, created = zip(*rows, strict=True)
             self._address[first:end] = address
@@ -58,6 +57,37 @@ class Columns:
             self._created[first:end] = created
         self.size = end
         return first
+
+    def pack(self) -> list[bytes]:
+        """Everything about the rows that are left, for a snapshot."""
+        kept = np.flatnonzero((self.flags & ERASED) == 0)
+        return [array[kept].astype(kind).tobytes() for array, kind in zip(self._arrays(), _PACKED, strict=True)]
+
+    @classmethod
+    def unpack(cls, packed: Sequence[bytes]) -> "Columns":
+        """What `pack` gave, ready to grow.
+
+        Raises:
+            ValueError: the arrays don't fit each other.
+        """
+        found = [np.frombuffer(raw, kind) for raw, kind in zip(packed, _PACKED, strict=True)]
+        if len({len(array) for array in found}) != 1:
+            raise ValueError("columns of different lengths")
+        columns = cls()
+        columns._grow(len(found[0]))
+        for array, own in zip(found, columns._arrays(), strict=True):
+            own[: len(array)] = array
+        columns.size = len(found[0])
+        return columns
+
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return self._address, self._namespace, self._flags, self._expires, self._created
+
+    def _grow(self, end: int) -> None:
+        while end > len(self._address):
+            for name in ("_address", "_namespace", "_flags", "_expires", "_created"):
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
 
     def row(self, address: int) -> int:
         """The row of an address that is known to be there."""

@@ -25,13 +25,12 @@ _REFUSED = "a commit of the log does not fit what came before it"
 class BoxIndex:
     """Everything needed to answer a query on one box. Not safe for several threads; the session holds the lock."""
 
-    def __init__(self, catalogue: Catalogue | None = None) -> None:
+    def __init__(self, catalogue: Catalogue | None = None, columns: Columns | None = None) -> None:
         self.catalogue = catalogue or Catalogue()
-        self.columns = Columns()
+        self.columns = columns or Columns()
         self.vectors: dict[str, ExactVectors] = {}
         self.missing: set[int] = set()  # erased before we came, by a commit that we have not applied yet
         self.last_erase = 0
-        self._load_columns()
         self.spaces = self.catalogue.spaces()
 
     def apply(self, commit: Commit, values: Sequence[Any]) -> None:
@@ -239,18 +238,6 @@ class BoxIndex:
         for id_ in self.catalogue.listed(row.supersedes):
             affected.add((row.namespace, id_, None, None))
         return affected
-
-    def _load_columns(self) -> None:
-        loaded = []
-        for address, namespace, current, expires, updated, archived, searched, superseded in self.catalogue.columns():
-            flags = (
-                (CURRENT if current else 0)
-                | (ARCHIVED if archived else 0)
-                | (SEARCHED if searched else 0)
-                | (SUPERSEDED if superseded is not None else 0)
-            )
-            loaded.append((address, namespace, flags, expires, updated))
-        self.columns.append(loaded)
 
     @staticmethod
     def mismatch(space: Space, dimension: int) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from vault_core.crypto import MANIFEST, PART, Place, seal, unseal
 from vault_core.errors import VaultTamperedError
 from vault_core.index.catalogue import Catalogue
+from vault_core.index.columns import Columns
 from vault_core.index.index import BoxIndex
 from vault_core.index.vectors import ExactVectors
 from vault_core.keys import Box
@@ -25,8 +26,8 @@ from vault_core.log import LogState, Restored
 from vault_core.store import Store
 
 LAYOUT = 1  # of catalogue and vector parts; another one is dropped, not converted
-PART_BYTES = 15 << 20  # leaves room below the format's 16 MiB
-MAX_SEGMENTS = 64  # then they are written anew as few
+PART_BYTES = 1 << 20  # opened a part at a time, and one this small stays in the processor's caches on its way
+MAX_SEGMENTS = 64  # that are not full; then they are written anew as few
 _PREFIX = 4 + 8 + 16
 
 Segment = tuple[str, int]  # name, rows
@@ -34,17 +35,14 @@ Segment = tuple[str, int]  # name, rows
 
 @dataclass(slots=True)
 class Kept:
-    """The vector segments in the store that are known to be clean, by space, and how many rows they cover."""
+    """The vector segments in the store that are known to be clean, by space, and how many rows in RAM they cover."""
 
     segments: dict[str, list[Segment]] = field(default_factory=dict)
+    covered: dict[str, int] = field(default_factory=dict)  # always the first rows, erased ones counted
 
     def names(self) -> set[str]:
         """The parts' names."""
         return {name for segments in self.segments.values() for name, _ in segments}
-
-    def rows(self, space: str) -> int:
-        """How many rows of a space's vectors are in the store already: always its first ones."""
-        return sum(rows for _, rows in self.segments.get(space, []))
 
 
 def prefix_of(box: Box) -> str:
@@ -62,14 +60,16 @@ def build(
 ) -> tuple[list[tuple[str, bytes]], Kept]:
     """The parts of a new snapshot, manifest last, and the segments that it leaves clean."""
     writer = _Writer(vault, box, state)
-    segments: dict[str, list[Segment]] = {}
+    clean = Kept(covered={space: vectors.size for space, vectors in index.vectors.items()})
     for space, vectors in index.vectors.items():
-        covered = kept.rows(space)
-        before = kept.segments.get(space, []) if len(kept.segments.get(space, [])) < MAX_SEGMENTS else []
+        covered = kept.covered.get(space, 0)
+        before = kept.segments.get(space, [])
+        if len(before) >= MAX_SEGMENTS + covered // _rows_of_part(vectors):
+            before = []
         start = covered if before else 0
-        segments[space] = [*before, *_segments(writer, vectors, start)]
+        clean.segments[space] = [*before, *_segments(writer, vectors, start)]
     image = index.catalogue.image()
-    catalogue = [writer.part(image[at : at + PART_BYTES]) for at in range(0, len(image), PART_BYTES)]
+    catalogue = _sliced(writer, image)
     manifest = msgpack.packb(
         {
             "v": LAYOUT,
@@ -78,12 +78,13 @@ def build(
             "log": _pack_state(state),
             "boxes": list(boxes),
             "catalogue": catalogue,
-            "vectors": segments,
+            "columns": [_sliced(writer, packed) for packed in index.columns.pack()],
+            "vectors": clean.segments,
             "last_erase": index.last_erase,
         }
     )
     writer.manifest(manifest)
-    return writer.parts, Kept(segments)
+    return writer.parts, clean
 
 
 def load(
@@ -146,10 +147,17 @@ class _Writer:
         self.parts.append((manifest_of(self._box), stored))
 
 
+def _sliced(writer: _Writer, data: bytes) -> list[str]:
+    return [writer.part(data[at : at + PART_BYTES]) for at in range(0, len(data), PART_BYTES)]
+
+
+def _rows_of_part(vectors: ExactVectors) -> int:
+    return max(1, PART_BYTES // (4 * vectors.dimension + 64))
+
+
 def _segments(writer: _Writer, vectors: ExactVectors, start: int) -> list[Segment]:
-    rows = max(1, PART_BYTES // (4 * vectors.dimension + 64))
     segments = []
-    for owners, fields, matrix in vectors.segments(rows, start):
+    for owners, fields, matrix in vectors.segments(_rows_of_part(vectors), start):
         named = {place: name for place, name in enumerate(fields) if name}
         packed = msgpack.packb([owners.astype("<i8").tobytes(), named, matrix.astype("<f4", copy=False).tobytes()])
         segments.append((writer.part(packed), len(owners)))
@@ -174,9 +182,14 @@ def _load_box(store: Store, vault: bytes, box: Box, manifest: dict[str, Any]) ->
             raise VaultTamperedError(_UNUSABLE)
         return _open(stored, vault, box, PART, int(number))
 
-    image = b"".join(part(name) for name in manifest["catalogue"])
-    index = BoxIndex(Catalogue(image))
-    del image
+    def joined(names: Sequence[str]) -> bytes:
+        return b"".join(map(part, names))
+
+    try:
+        columns = Columns.unpack([joined(names) for names in manifest["columns"]])
+    except ValueError:
+        raise VaultTamperedError(_UNUSABLE) from None
+    index = BoxIndex(Catalogue(joined(manifest["catalogue"])), columns)
     index.last_erase = manifest["last_erase"]
     kept = Kept()
     for space, segments in manifest["vectors"].items():
@@ -188,6 +201,7 @@ def _load_box(store: Store, vault: bytes, box: Box, manifest: dict[str, Any]) ->
             fields = [named.get(place, "") for place in range(len(addresses))] if named else []
             vectors.append_unit(addresses, fields, matrix)
         kept.segments[space] = [(name, rows) for name, rows in segments]
+        kept.covered[space] = vectors.size
     return index, kept
 
 
