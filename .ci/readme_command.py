@@ -10,9 +10,7 @@ README = Path(__file__).parents[1] / "README.md"
 def main(name: str) -> None:
     """Print the command, or fail when there is none."""
     mark = re.escape(f"<!-- command: {name} -->")
-    found = re.search(
-        rf"^{mark}\n```sh\n(.+?)^```$", README.read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
+    found = re.search(rf"^{mark}\n```sh\n(.+?)^```$", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     if found is None:
         sys.exit(f"README.md has no command {name!r}")
     print(found[1], end="")

@@ -143,8 +143,7 @@ def _storage(floor: float) -> list[str]:
 
 def _box(x: float, y: float, width: float, height: float, *, fill: str, radius: int = 8) -> str:
     return (
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius}" '
-        f'fill="{fill}" stroke="{EDGE}"/>'
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius}" fill="{fill}" stroke="{EDGE}"/>'
     )
 
 

@@ -65,7 +65,7 @@ def test_the_demo_s_table_is_for_people(strongroom: Program, tmp_path: Path, mon
 
 
 def peeking(monkeypatch: pytest.MonkeyPatch, replacement: Any) -> None:
-    real = Rehearsal._peek  # noqa: SLF001  what the demo sees of the files
+    real = Rehearsal._peek  # what the demo sees of the files
     monkeypatch.setattr(
         Rehearsal, "_peek", lambda self, verb, *paths, given=None: replacement(real, self, verb, *paths, given=given)
     )
@@ -85,7 +85,7 @@ def test_the_demo_fails_when_words_are_in_the_files(tmp_path: Path, monkeypatch:
         (self.folder / "vault" / "leak").write_text("She swims at the LIDO ON MONDAYS, after work.")
         return store(self, vault)
 
-    store = Rehearsal._store  # noqa: SLF001  the step that has to leave nothing in the clear
+    store = Rehearsal._store  # the step that has to leave nothing in the clear
     monkeypatch.setattr(Rehearsal, "_store", leaky)
 
     assert held(tmp_path / "demo") == dict.fromkeys(NAMES, True) | {"look": False}

@@ -22,8 +22,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 COMMANDS = {
     "demo": "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/strongroom demo",
-    "test": "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'"
-    " && .venv/bin/python -m pytest -q",
+    "test": "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest -q",
 }
 
 EXTRACT = [sys.executable, str(ROOT / ".ci" / "readme_command.py")]
@@ -91,12 +90,8 @@ def relative(page: Path) -> str:
 
 
 @pytest.mark.usefixtures("elsewhere")
-@pytest.mark.parametrize(
-    "page", [page for page in RUN_PAGES if "```python" in page.read_text("utf-8")], ids=relative
-)
-def test_the_code_of_a_page_runs_and_prints_what_it_shows(
-    page: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("page", [page for page in RUN_PAGES if "```python" in page.read_text("utf-8")], ids=relative)
+def test_the_code_of_a_page_runs_and_prints_what_it_shows(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(page, page.read_text("utf-8"), capsys)
 
 
@@ -114,17 +109,13 @@ def test_the_code_of_a_page_runs_and_prints_what_it_shows(
     ],
     ids=["shared namespace", "other output", "no reason", "reason elsewhere", "in a list"],
 )
-def test_a_page_that_is_wrong_fails(
-    text: str, refusal: type[Exception], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_page_that_is_wrong_fails(text: str, refusal: type[Exception], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(refusal):
         run(Path("page.md"), text, capsys)
 
 
 @pytest.mark.parametrize("between", ["", "\n"], ids=["touching", "blank line"])
-def test_a_block_marked_with_its_reason_is_not_run(
-    between: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_block_marked_with_its_reason_is_not_run(between: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = f"<!-- not run: needs a server -->\n{between}```python\n1 / 0\n```\n"
 
     run(Path("page.md"), text, capsys)
