@@ -1,37 +1,102 @@
 """Strongroom: encrypted memory for AI agents that the user owns.
 
-`Vault` is the door; everything that a program needs is named here.
+`Vault` is the door; everything that a program needs is named here. Names are imported when they are first used, so that
+`strongroom --help` does not wait for numpy.
 """
 
-from vault_core.aio import AsyncVault
-from vault_core.crypto import KdfParameters
-from vault_core.embedders import CallableEmbedder, Embedder
-from vault_core.errors import (
-    ConflictError,
-    EmbedderMismatchError,
-    FormatTooNewError,
-    InvalidInputError,
-    MemoryNotFoundError,
-    RollbackError,
-    SessionStateError,
-    UnavailableError,
-    VaultAlreadyOpenError,
-    VaultError,
-    VaultNotFoundError,
-    VaultTamperedError,
-    WrongPassphraseError,
-)
-from vault_core.keys import CommandKey, FileKey, KeyProvider, KeyringKey, Passphrase, RecoveryKey, new_key_text
-from vault_core.lifecycle import Receipt
-from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
-from vault_core.session.items import Items
-from vault_core.session.locks import Rotation, SlotEntry
-from vault_core.session.transaction import Transaction
-from vault_core.session.verify import Report
-from vault_core.store import EphemeralStore, SqliteStore, Store
-from vault_core.vault import Stats, Vault
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vault_core.aio import AsyncVault
+    from vault_core.crypto import KdfParameters
+    from vault_core.embedders import CallableEmbedder, Embedder
+    from vault_core.errors import (
+        ConflictError,
+        EmbedderMismatchError,
+        FormatTooNewError,
+        InvalidInputError,
+        MemoryNotFoundError,
+        RollbackError,
+        SessionStateError,
+        UnavailableError,
+        VaultAlreadyOpenError,
+        VaultError,
+        VaultNotFoundError,
+        VaultTamperedError,
+        WrongPassphraseError,
+    )
+    from vault_core.keys import CommandKey, FileKey, KeyProvider, KeyringKey, Passphrase, RecoveryKey, new_key_text
+    from vault_core.lifecycle import Receipt
+    from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
+    from vault_core.session.items import Items
+    from vault_core.session.locks import Rotation, SlotEntry
+    from vault_core.session.transaction import Transaction
+    from vault_core.session.verify import Report
+    from vault_core.store import EphemeralStore, SqliteStore, Store
+    from vault_core.vault import Stats, Vault
 
 __version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "AsyncVault": "vault_core.aio",
+    "CallableEmbedder": "vault_core.embedders",
+    "CommandKey": "vault_core.keys",
+    "ConflictError": "vault_core.errors",
+    "Draft": "vault_core.memory",
+    "Embedder": "vault_core.embedders",
+    "EmbedderMismatchError": "vault_core.errors",
+    "EphemeralStore": "vault_core.store",
+    "FactSlot": "vault_core.memory",
+    "FileKey": "vault_core.keys",
+    "Filter": "vault_core.memory",
+    "FormatTooNewError": "vault_core.errors",
+    "InvalidInputError": "vault_core.errors",
+    "Item": "vault_core.memory",
+    "Items": "vault_core.session.items",
+    "KdfParameters": "vault_core.crypto",
+    "KeyProvider": "vault_core.keys",
+    "KeyringKey": "vault_core.keys",
+    "Memory": "vault_core.memory",
+    "MemoryNotFoundError": "vault_core.errors",
+    "Passphrase": "vault_core.keys",
+    "Receipt": "vault_core.lifecycle",
+    "RecoveryKey": "vault_core.keys",
+    "Report": "vault_core.session.verify",
+    "RollbackError": "vault_core.errors",
+    "Rotation": "vault_core.session.locks",
+    "SearchResult": "vault_core.memory",
+    "SessionStateError": "vault_core.errors",
+    "SlotEntry": "vault_core.session.locks",
+    "Space": "vault_core.memory",
+    "SqliteStore": "vault_core.store",
+    "State": "vault_core.memory",
+    "Stats": "vault_core.vault",
+    "Store": "vault_core.store",
+    "Transaction": "vault_core.session.transaction",
+    "UnavailableError": "vault_core.errors",
+    "Vault": "vault_core.vault",
+    "VaultAlreadyOpenError": "vault_core.errors",
+    "VaultError": "vault_core.errors",
+    "VaultNotFoundError": "vault_core.errors",
+    "VaultTamperedError": "vault_core.errors",
+    "WrongPassphraseError": "vault_core.errors",
+    "new_key_text": "vault_core.keys",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'vault_core' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
+
 
 __all__ = [
     "AsyncVault",
