@@ -51,7 +51,8 @@ def _serve(pipe: Connection) -> None:
     while True:
         match pipe.recv():
             case ("copy", source, target):
-                pipe.send(_copy(source, target))
+                _copy(source, target)
+                pipe.send(None)
             case ("rows", vault, sql, values):
                 with closing(sqlite3.connect(vault)) as db:
                     pipe.send(db.execute(sql, values).fetchall())

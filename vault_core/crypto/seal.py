@@ -1,20 +1,19 @@
 """Seal and unseal: Cobblestone-256 over padded plaintexts.
 
 Rules (docs/format.md §1):
-- seal = Cobblestone-256(key, context, pad(plaintext)); C2SP chunked-encryption, from the `cryptography` package.
+- seal = Cobblestone-256(key, context, pad(plaintext)); C2SP chunked-encryption.
 - pad = u32 length, plaintext, zeros up to the PADMÉ size, which hides all but the magnitude of a length
   (Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", PETS 2019).
 - Unsealing fails with one answer and no detail.
 """
 
-from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 from cryptography.exceptions import InvalidTag
 
-from vault_core.crypto.key import Key, wipe
+from vault_core.crypto.cobblestone import CHUNK, HEAD, TAG, decrypt, encrypt
+from vault_core.crypto.key import KEY_BYTES, Key, wipe
 from vault_core.errors import VaultTamperedError
 
-OVERHEAD = 72  # salt 24, commitment 32, one tag 16
-CHUNK, TAG = 16 << 10, 16  # Cobblestone seals chunk by chunk, each with a tag of its own
+OVERHEAD = HEAD + TAG
 _LENGTH = 4
 MAX_PLAINTEXT = 1 << 30  # far above every limit of the format; bounds the length field
 _REFUSED = "a sealed part of the vault does not open: it was changed, or moved from elsewhere"
@@ -35,12 +34,15 @@ def possible_size(sealed: int) -> bool:
     return padded >= _LENGTH and padme(padded) == padded
 
 
-def seal(plaintext: bytes, key: Key, context: bytes) -> bytes:
+def seal(plaintext: bytes | bytearray, key: Key, context: bytes) -> bytes:
     """Seal bytes so that they open only under this key and in this context."""
-    total = padme(_LENGTH + len(plaintext))
-    padded = len(plaintext).to_bytes(_LENGTH, "big") + plaintext
-    encryptor = Cobblestone256Encryptor(key.view(), context)
-    return b"".join((encryptor.update(padded), encryptor.update(bytes(total - len(padded))), encryptor.finalize()))
+    padded = bytearray(padme(_LENGTH + len(plaintext)))
+    padded[:_LENGTH] = len(plaintext).to_bytes(_LENGTH, "big")
+    memoryview(padded)[_LENGTH : _LENGTH + len(plaintext)] = plaintext  # a bytearray's own slice would copy it twice
+    try:
+        return bytes(encrypt(key, context, padded))
+    finally:
+        wipe(padded)
 
 
 def unseal(sealed: bytes, key: Key, context: bytes) -> bytes:
@@ -50,29 +52,17 @@ def unseal(sealed: bytes, key: Key, context: bytes) -> bytes:
         VaultTamperedError: other bytes, another key or another place; which of them is not said.
     """
     padded = _open(sealed, key, context)
-    return padded[_LENGTH : _LENGTH + _checked_length(padded)]
+    return bytes(memoryview(padded)[_LENGTH : _LENGTH + _checked_length(padded)])
 
 
 def seal_key(key: Key, under: Key, context: bytes, *, also: bytes = b"") -> bytes:
     """Seal a key's bytes (followed by `also`) without leaving a copy of them."""
-    plaintext = bytearray(key.view()) + also
+    plaintext = bytearray(KEY_BYTES) + also
     try:
-        return seal_buffer(plaintext, under, context)
+        memoryview(plaintext)[:KEY_BYTES] = key.view()
+        return seal(plaintext, under, context)
     finally:
         wipe(plaintext)
-
-
-def seal_buffer(plaintext: bytearray, key: Key, context: bytes) -> bytes:
-    """Like `seal`, for a plaintext that holds keys: no `bytes` copy of it is made."""
-    total = padme(_LENGTH + len(plaintext))
-    padded = bytearray(total)
-    padded[:_LENGTH] = len(plaintext).to_bytes(_LENGTH, "big")
-    padded[_LENGTH : _LENGTH + len(plaintext)] = plaintext
-    try:
-        encryptor = Cobblestone256Encryptor(key.view(), context)
-        return encryptor.update(padded) + encryptor.finalize()
-    finally:
-        wipe(padded)
 
 
 def unseal_into(sealed: bytes, key: Key, context: bytes) -> bytearray:
@@ -84,20 +74,18 @@ def unseal_into(sealed: bytes, key: Key, context: bytes) -> bytearray:
         wipe(padded)
 
 
-def _open(sealed: bytes, key: Key, context: bytes) -> bytes:
+def _open(sealed: bytes, key: Key, context: bytes) -> bytearray:
     try:
-        decryptor = Cobblestone256Decryptor(key.view(), context)
-        head = decryptor.update(sealed)
-        return head + decryptor.finalize() if head else decryptor.finalize()
+        return decrypt(key, context, sealed)
     except InvalidTag:
         raise VaultTamperedError(_REFUSED) from None
 
 
-def _checked_length(padded: bytes) -> int:
+def _checked_length(padded: bytearray) -> int:
     length = int.from_bytes(padded[:_LENGTH], "big")
     end = _LENGTH + length
     if len(padded) < _LENGTH or length > MAX_PLAINTEXT or padme(end) != len(padded):
         raise VaultTamperedError(_REFUSED)
-    if padded.count(0, end) != len(padded) - end:
+    if any(memoryview(padded)[end:]):
         raise VaultTamperedError(_REFUSED)
     return length

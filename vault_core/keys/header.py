@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from vault_core.crypto import KEYRING, Key, Place, derive_key, mac, same, seal_buffer, unseal_into, wipe
+from vault_core.crypto import KEYRING, Key, Place, derive_key, mac, same, seal, unseal_into, wipe
 from vault_core.crypto.derive import HEADER_LABEL, KEYRING_LABEL
 from vault_core.errors import FormatTooNewError, InvalidInputError, VaultTamperedError, WrongPassphraseError
 from vault_core.keys.keyring import Keyring
@@ -161,7 +161,7 @@ def seal_header(vault: bytes, generation: int, keyring: Keyring, slots: Sequence
     plaintext = keyring.encode()
     try:
         place = Place(vault=vault, generation=keyring.generation)
-        sealed = seal_buffer(plaintext, keyring_key, place.context(KEYRING, generation))
+        sealed = seal(plaintext, keyring_key, place.context(KEYRING, generation))
         header = Header(
             vault=vault,
             generation=generation,

@@ -6,6 +6,7 @@ from the buffer into memory of their own, and the buffer is wiped by the caller.
 
 import secrets
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,17 +110,15 @@ class Keyring:
 
     def encode(self) -> bytearray:
         """The plaintext of the keyring. The caller wipes it."""
-        out = bytearray(_U8.pack(VERSION) + _U32.pack(self.generation))
-        out += self.anchor_key.view()
-        _put_keys(out, self.log_keys)
-        out += _U16.pack(len(self.boxes))
+        pieces: list[bytes | memoryview] = [_U8.pack(VERSION), _U32.pack(self.generation), self.anchor_key.view()]
+        pieces += _keys(self.log_keys)
+        pieces.append(_U16.pack(len(self.boxes)))
         for box in self.boxes:
             name = box.name.encode()
-            out += box.id + _U8.pack(len(name)) + name
-            _put_keys(out, box.keys)
+            pieces += [box.id, _U8.pack(len(name)), name, *_keys(box.keys)]
         settings = msgpack.packb(self.settings)
-        out += _U32.pack(len(settings)) + settings
-        return out
+        pieces += [_U32.pack(len(settings)), settings]
+        return _joined(pieces)
 
     @classmethod
     def decode(cls, plaintext: bytearray) -> "Keyring":
@@ -165,11 +164,21 @@ class _Cursor:
         return value
 
 
-def _put_keys(out: bytearray, keys: dict[int, Key]) -> None:
-    out += _U16.pack(len(keys))
+def _keys(keys: dict[int, Key]) -> Iterator[bytes | memoryview]:
+    yield _U16.pack(len(keys))
     for generation, key in sorted(keys.items()):
-        out += _U32.pack(generation)
-        out += key.view()
+        yield _U32.pack(generation)
+        yield key.view()
+
+
+def _joined(pieces: Sequence[bytes | memoryview]) -> bytearray:
+    """All in one buffer that is made once: one that grew would leave copies of keys behind."""
+    out, at = bytearray(sum(map(len, pieces))), 0
+    room = memoryview(out)
+    for piece in pieces:
+        room[at : at + len(piece)] = piece
+        at += len(piece)
+    return out
 
 
 def _take_keys(cursor: _Cursor) -> dict[int, Key]:

@@ -121,48 +121,59 @@ def rotate(session: Session, providers: Sequence[KeyProvider]) -> Rotation:
         InvalidInputError: no slot would be left.
         ConflictError: the header changed meanwhile.
     """
-    with session.reading():
-        based_on = session.header
-        mek = Key.random()
-        kept, dropped = _rewrap(based_on, [*providers, KeyringKey()], mek)
-        if not kept:
+    mek = Key.random()
+    try:
+        with session.reading():
+            return _rotate(session, [*providers, KeyringKey()], mek)
+    finally:
+        if session.mek is not mek:
             mek.wipe()
-            raise InvalidInputError("give at least one present secret, or the rotated vault could never be opened")
 
-        def turned(header: Header, keyring: Keyring) -> tuple[list[Slot], Keyring]:
-            if header != based_on:
-                raise ConflictError("the vault's header was changed by another session; try again")
-            keyring.rotate()
-            return kept, keyring
 
-        _change(session, turned, mek)
-        return Rotation(
-            generation=session.header.key_generation,
-            kept=[_entry(slot) for slot in kept],
-            dropped=[_entry(slot) for slot in dropped],
-        )
+def _rotate(session: Session, providers: Sequence[KeyProvider], mek: Key) -> Rotation:
+    based_on = session.header
+    kept, dropped = _rewrap(based_on, providers, mek)
+    if not kept:
+        raise InvalidInputError("give at least one present secret, or the rotated vault could never be opened")
+
+    def turned(header: Header, keyring: Keyring) -> tuple[list[Slot], Keyring]:
+        if header != based_on:
+            raise ConflictError("the vault's header was changed by another session; try again")
+        keyring.rotate()
+        return kept, keyring
+
+    _change(session, turned, mek)
+    return Rotation(
+        generation=session.header.key_generation,
+        kept=[_entry(slot) for slot in kept],
+        dropped=[_entry(slot) for slot in dropped],
+    )
 
 
 def _change(
     session: Session, edit: Callable[[Header, Keyring], tuple[list[Slot], Keyring]], new_mek: Key | None = None
 ) -> None:
     """Commit a new header: `edit` gets the present one and a copy of its keyring."""
-    made: list[tuple[StoredHeader, Keyring]] = []
+    copies: list[Keyring] = []
+    headers: list[StoredHeader] = []
 
     def plan() -> Plan:
-        made.clear()
         header, mek = session.header, new_mek or session.mek
-        edited, keyring = edit(header, session.keyring.copy())
-        stored = seal_header(header.vault, header.generation + 1, keyring, edited, mek)
-        made.append((stored, keyring))
-        op = HeaderChange(header.generation + 1, stored.digest)
-        return Plan(box=None, ops=[op], header=stored, keyring=keyring, purge=True)
+        copies.append(session.keyring.copy())
+        edited, keyring = edit(header, copies[-1])
+        headers.append(seal_header(header.vault, header.generation + 1, keyring, edited, mek))
+        op = HeaderChange(header.generation + 1, headers[-1].digest)
+        return Plan(box=None, ops=[op], header=headers[-1], keyring=keyring, purge=True)
 
-    session.commit(plan, after=lambda: _take(session, made[0], new_mek))
+    try:
+        session.commit(plan, after=lambda: _take(session, headers[-1], copies[-1], new_mek))
+    finally:
+        for keyring in copies:
+            if keyring is not session.keyring:
+                keyring.wipe()  # of a change that failed, or had to be planned again
 
 
-def _take(session: Session, made: tuple[StoredHeader, Keyring], new_mek: Key | None) -> None:
-    stored, keyring = made
+def _take(session: Session, stored: StoredHeader, keyring: Keyring, new_mek: Key | None) -> None:
     if new_mek is not None:
         session.mek.wipe()
         session.mek = new_mek
