@@ -50,9 +50,12 @@ class Stage:
         with self.marker.step(add=[fact_of(text, **fields)]):
             return vault.add(text, **fields)
 
-    def forget(self, vault: Vault, memory: Memory) -> None:
-        """Erase one memory: what was sealed of it in the file, in snapshots too, goes with it."""
-        sealed = sealed_facts(self.folder, memory)
+    def forget(self, vault: Vault, memory: Memory, *, alone: bool = True) -> None:
+        """Erase one memory: what was sealed of it in the file, in snapshots too, goes with it.
+
+        Unless the session is alone, another one may drop the snapshots at any time.
+        """
+        sealed = sealed_facts(self.folder, memory, snapshots=alone)
         with self.marker.step(add=sealed):
             pass  # the bytes are there: a later look that does not find them knows where to look
         with self.marker.step(remove=[fact(memory), *sealed]):
@@ -158,22 +161,40 @@ def passphrase(stage: Stage) -> None:
 
 def sessions(stage: Stage) -> None:
     """Three processes at once on one vault."""
-    others = [subprocess.Popen([sys.executable, "-m", __spec__.name, "writer"]) for _ in range(2)]
-    writer(stage)
+    command = [sys.executable, "-m", __spec__.name, "writer"]
+    others = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    with stage.open() as vault:
+        for other in others:
+            assert other.stdout is not None
+            other.stdout.readline()  # it has opened the vault
+        for other in others:
+            assert other.stdin is not None
+            other.stdin.write(b"go\n")
+            other.stdin.close()
+        write_beside_others(stage, vault)
     failed = [other.args for other in others if other.wait()]
     if failed:
         sys.exit(f"failed: {failed}")
 
 
 def writer(stage: Stage) -> None:
-    """One of several sessions."""
-    me = os.getpid()
+    """One of several sessions: waits for a line of input."""
     with stage.open() as vault:
-        mine = [stage.add(vault, f"{me} {n} {BODY}") for n in range(4)]
-        stage.add_many(vault, [f"{me} batch {n} {BODY}" for n in range(5)])
-        stage.forget(vault, mine[0])
-        vault.checkpoint()
-        stage.add(vault, f"{me} last")
+        print("ready", flush=True)  # noqa: T201 - to the process that started this one
+        sys.stdin.readline()
+        write_beside_others(stage, vault)
+
+
+def write_beside_others(stage: Stage, vault: Vault) -> None:
+    """What each session does to the vault."""
+    me = os.getpid()
+    mine = [stage.add(vault, f"{me} {n} {BODY}") for n in range(6)]
+    stage.add_many(vault, [f"{me} batch {n} {BODY}" for n in range(5)])
+    stage.forget(vault, mine[0], alone=False)
+    vault.checkpoint()
+    stage.add(vault, f"{me} between")
+    stage.forget(vault, mine[1], alone=False)
+    stage.add(vault, f"{me} last")
 
 
 SCENARIOS: dict[str, Callable[[Stage], None]] = {

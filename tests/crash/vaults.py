@@ -37,10 +37,10 @@ SECOND = _SECRET + "another horse, another battery"
 
 _SHOW_SEALED = """
 import sqlite3, sys
-path, address = sys.argv[1:]
+path, address, parts = sys.argv[1:]
 db = sqlite3.connect(path)
 rows = db.execute("SELECT substr(body, 100, 32) FROM record WHERE address = ?", (int(address),))
-rows = [*rows, *db.execute("SELECT substr(body, 8300, 32) FROM part")]
+rows = [*rows, *db.execute("SELECT substr(body, 8300, 32) FROM part WHERE ?", (int(parts),))]
 print(*(row[0].hex() for row in rows))
 """
 
@@ -105,10 +105,11 @@ def item_fact(key: str, value: bytes) -> str:
     return json.dumps(["item", key, value.hex()])
 
 
-def sealed_facts(folder: Path, memory: Memory) -> list[str]:
+def sealed_facts(folder: Path, memory: Memory, *, snapshots: bool = True) -> list[str]:
     """That the file holds these sealed bytes: the memory's record, and all snapshots there are."""
     # From another process: opening the file again in this one would spoil SQLite's locks.
-    command = [sys.executable, "-c", _SHOW_SEALED, str(folder / VAULT), str(memory.address.number)]
+    command = [sys.executable, "-c", _SHOW_SEALED, str(folder / VAULT)]
+    command += [str(memory.address.number), str(int(snapshots))]
     told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     return [_SEALED + piece for piece in told.split()]
 
