@@ -1,18 +1,17 @@
 """No byte of a memory reaches a file or a socket in the clear, wherever on the machine."""
 
 import base64
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from crash import bugs
+from crash import bugs, strace
 from crash.bugs import Bug
 from crash.leaks import canary, needles, vector
 from crash.trace_writes import Writes, trace_writes
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tracing system calls needs Linux")
+pytestmark = pytest.mark.skipif(strace.absent() is not None, reason=strace.absent() or "")
 
 FORMS: dict[str, Callable[[str], bytes]] = {
     "plain": str.encode,

@@ -146,6 +146,15 @@ def parse(lines: Iterator[str]) -> Iterator[Call]:
         )
 
 
+def absent() -> str | None:
+    """Why tests that need strace can't run on a bare machine; None where they can, and in CI, which has to have it."""
+    if sys.platform != "linux":
+        return "tracing system calls needs Linux"
+    if shutil.which("strace") is None and not os.environ.get("CI"):
+        return "strace is not installed: apt-get install strace, and these tests run too"
+    return None
+
+
 @cache
 def require() -> str:
     """The path of a strace that works here.

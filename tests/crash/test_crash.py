@@ -1,19 +1,19 @@
 """A vault after a power cut: whole, nothing acknowledged lost, no false alarm."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
 
+from crash import strace
 from crash.bugs import Bug
 from crash.check import Outcome, Tallies, check_all, table
 from crash.run import SCENARIOS, record_scenario
 
 STATES = int(os.environ.get("STRONGROOM_CRASH_STATES", "10000"))
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tracing system calls needs Linux")
+pytestmark = pytest.mark.skipif(strace.absent() is not None, reason=strace.absent() or "")
 
 
 @pytest.fixture(scope="module")

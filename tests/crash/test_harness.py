@@ -13,6 +13,8 @@ from crash.record import record
 from crash.states import Sample, enumerate_states
 from crash.strace import TraceError
 
+pytestmark = pytest.mark.skipif(strace.absent() is not None, reason=strace.absent() or "")
+
 FOUND_BY = {
     Fault.NORMAL: {Outcome.LOST, Outcome.ROLLBACK},
     Fault.SPLIT: {Outcome.CORRUPT},
