@@ -207,14 +207,21 @@ class Session:
             return self.store.purge()
 
     def checkpoint_if_it_pays(self, *, least: int = _TAIL, part: int = _TAIL_PART) -> None:
-        """Write snapshots when replaying would cost more."""
+        """Write snapshots when replaying would cost more.
+
+        What can't be written now (no room, keys rotated by another session) is left to a later session: it is a cache,
+        and nobody should hear that an opening, a durable commit or a closing failed because of it.
+        """
         live = sum(index.columns.size for index in self.indexes.values())
-        if self.read_only or self._tail < least + live // part:
-            return
+        if not self.read_only and self._tail >= least + live // part:
+            with suppress(UnavailableError, SessionStateError):
+                self._checkpoint_unless_done(least + live // part)
+
+    def _checkpoint_unless_done(self, enough: int) -> None:
         newest = snapshot.newest(self.store, self.keyring.boxes[0])
         if newest > self._snapshot:  # another session was quicker
             self._snapshot, self._tail = newest, self.log.state.seq - newest
-        if self._tail >= least + live // part:
+        if self._tail >= enough:
             self.checkpoint()
 
     # the end
