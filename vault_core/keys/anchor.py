@@ -3,7 +3,8 @@
 Rules (docs/format.md §8):
 - An anchor is written after the commit it names is durable, never before; so it is never ahead of an honest store.
 - It never goes backwards, whatever order sessions finish in.
-- Two slots, written in turn: a torn write spoils at most the one being written.
+- Two slots, of which one is always durable: a session flushes the file once, then takes the older slot and stays with
+  the newest from there on. A power cut spoils at most the slot that was written since the last flush.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 
@@ -27,6 +29,7 @@ SLOT_BYTES = 128
 SLOT_SPACING = 4096  # a torn sector spoils one slot at most
 _FILE_BYTES = SLOT_SPACING + SLOT_BYTES
 _LAYOUT = struct.Struct(">4s16sQQ32sQ20s")
+_COUNTER = slice(20, 28)  # of a slot
 GIVEN_UP_BYTES = 20  # of a chain hash: enough to know it again
 
 
@@ -58,7 +61,8 @@ class AnchorFile:
         self._key = key
         self.path = (folder or state_folder() / "anchors") / vault.hex()
         self._descriptor: int | None = None
-        self._last: tuple[bytes, int, tuple[int, Anchor]] | None = None
+        self._settled = False  # has this session made the other slot durable?
+        self._last: _Found | None = None
 
     def read(self) -> Anchor | None:
         """The anchor, or None if this machine has never seen the vault.
@@ -79,7 +83,7 @@ class AnchorFile:
                 "this machine's anchor for the vault is damaged, so an old state can't be told from the newest; "
                 "if you trust the store, open with accept_rollback=True"
             )
-        return found[1]
+        return found.anchor
 
     def write(self, anchor: Anchor, *, replace: bool = False) -> None:
         """Move the anchor forward to here; an older one is left out, unless `replace` accepts it.
@@ -90,12 +94,15 @@ class AnchorFile:
         try:
             with self._locked(anchor) as descriptor:
                 found = self._known(os.pread(descriptor, _FILE_BYTES, 0))
-                if found is not None and not replace and _order(found[1]) >= _order(anchor):
+                if found is not None and not replace and _order(found.anchor) >= _order(anchor):
                     return
-                counter = 1 if found is None else found[0] + 1
-                slot, at = self._encode(counter, anchor), counter % 2 * SLOT_SPACING
+                counter, at = (1, 0) if found is None else (found.counter + 1, found.at)
+                if not self._settled:
+                    os.fdatasync(descriptor)
+                    at, self._settled = SLOT_SPACING - at, True
+                slot = self._encode(counter, anchor)
                 os.pwrite(descriptor, slot, at)
-                self._last = (slot, at, (counter, anchor))
+                self._last = _Found(counter, anchor, at, slot)
         except OSError as error:
             raise UnavailableError(f"the anchor can't be written ({error.strerror})") from None
 
@@ -142,26 +149,33 @@ class AnchorFile:
         fields = _LAYOUT.pack(MAGIC, self._vault, counter, anchor.seq, anchor.hash, anchor.header, anchor.given_up)
         return fields + mac(self._key, fields)
 
-    def _known(self, raw: bytes) -> tuple[int, Anchor] | None:
+    def _known(self, raw: bytes) -> "_Found | None":
         """The newest slot; one that this session wrote itself, still the newer of the two, needs no second MAC."""
-        if self._last is not None:
-            slot, at, found = self._last
-            other = raw[SLOT_SPACING - at :][16 + 4 : 16 + 4 + 8]
-            if raw[at : at + SLOT_BYTES] == slot and int.from_bytes(other, "big") < found[0]:
-                return found
+        last = self._last
+        if last is not None and raw[last.at : last.at + SLOT_BYTES] == last.slot:
+            other = raw[SLOT_SPACING - last.at :][_COUNTER]
+            if int.from_bytes(other, "big") < last.counter:
+                return last
         return self._newest(raw)
 
-    def _newest(self, raw: bytes) -> tuple[int, Anchor] | None:
-        slots = (self._decode(raw[at : at + SLOT_BYTES]) for at in (0, SLOT_SPACING))
-        return max((slot for slot in slots if slot is not None), key=lambda slot: slot[0], default=None)
+    def _newest(self, raw: bytes) -> "_Found | None":
+        slots = (self._decode(raw[at : at + SLOT_BYTES], at) for at in (0, SLOT_SPACING))
+        return max((slot for slot in slots if slot is not None), key=lambda slot: slot.counter, default=None)
 
-    def _decode(self, slot: bytes) -> tuple[int, Anchor] | None:
+    def _decode(self, slot: bytes, at: int) -> "_Found | None":
         if len(slot) != SLOT_BYTES or not same(mac(self._key, slot[:96]), slot[96:]):
             return None
         magic, vault, counter, seq, chain_hash, header, given_up = _LAYOUT.unpack(slot[:96])
         if (magic, vault) != (MAGIC, self._vault):
             return None
-        return counter, Anchor(seq=seq, hash=chain_hash, header=header, given_up=given_up)
+        return _Found(counter, Anchor(seq=seq, hash=chain_hash, header=header, given_up=given_up), at, slot)
+
+
+class _Found(NamedTuple):
+    counter: int
+    anchor: Anchor
+    at: int
+    slot: bytes
 
 
 def _order(anchor: Anchor) -> tuple[int, int]:
