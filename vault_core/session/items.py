@@ -43,7 +43,7 @@ class Items:
         Raises:
             InvalidInputError: nothing of the batch is written.
         """
-        checked = [self._checked(*given) for given in items]
+        checked = [self._checked(given) for given in items]
         if not checked:
             return []
 
@@ -149,9 +149,10 @@ class Items:
         found = session.plaintexts(session.box(self.box), {row.address: row.digest for row in rows})
         return {number: decode_item(plaintext, Address.of(number)) for number, plaintext in found.items()}
 
-    def _checked(
-        self, key: str, value: bytes, attributes: Mapping[str, Any] | None = None
-    ) -> tuple[str, bytes, dict[str, Any]]:
+    def _checked(self, given: Any) -> tuple[str, bytes, dict[str, Any]]:
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise InvalidInputError("put_many takes (key, value) or (key, value, attributes) for each item")
+        key, value, attributes = given if len(given) == 3 else (*given, None)
         plain = check_item(self.collection, key, value, attributes)
         return key, bytes(value), plain
 
