@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vault_core.index import BoxIndex
-from vault_core.index.columns import Mask
+from vault_core.index.columns import Ints, Mask
 from vault_core.memory.model import Vector
 from vault_core.retrieval.scope import Scope, accept_all
 
@@ -22,6 +22,9 @@ _FIRST_LOOK = 200  # candidates; more are taken while a filter refuses them
 _GROWTH = 8
 _NOTHING = -2.0  # below every cosine: no vector, or out of scope
 _SOMETHING = -1.5
+
+Cosines = NDArray[np.float32]
+Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +43,20 @@ def rank(
     mask = scope.mask(index, searched=vector is None)
     if not mask.any():
         return []
-    cosines = None if vector is None else _best_cosines(index, space, vector, mask)
     limit = max(_FIRST_LOOK, wanted * 2)
+    lexical = _lexical(index, query, mask, limit)
+    cosines = None if vector is None else _best_cosines(index, space, vector, mask)
     while True:
-        lexical, all_lexical = _lexical(index, query, mask, limit) if query is not None else ({}, True)
-        dense = _top(cosines, limit) if cosines is not None else {}
-        ranked = _fused(index, lexical, dense, cosines, must_say=cut and query is not None)
-        if cut and ranked:
-            floor = ranked[0].score * RELATIVE_CUT
-            ranked = [hit for hit in ranked if hit.score >= floor]
+        dense = _top(cosines, limit)
+        ranked = _fused(index, lexical, dense, cosines)
+        if cut and len(ranked.scores):
+            ranked = ranked.cut(must_say=query is not None)
         accepted = list(_accepted(ranked, scope, wanted))
-        if len(accepted) >= wanted or (all_lexical and len(dense) < limit):
+        all_seen = lexical.complete and len(dense) < limit
+        if len(accepted) >= wanted or all_seen or (cut and _best_unseen(lexical, dense, cosines) < ranked.floor):
             return accepted
         limit *= _GROWTH
+        lexical = _lexical(index, query, mask, limit)
 
 
 def nearest(index: BoxIndex, vector: Vector, space: str, scope: Scope, *, wanted: int) -> list[Hit]:
@@ -63,82 +67,119 @@ def nearest(index: BoxIndex, vector: Vector, space: str, scope: Scope, *, wanted
         return []
     limit = max(_FIRST_LOOK, wanted)
     while True:
-        dense = _top(cosines, limit)
-        ranked = [Hit(int(index.columns.address[row]), score, {"cosine": score}) for row, score in dense.items()]
-        ranked.sort(key=lambda hit: (-hit.score, hit.address))
-        accepted = list(_accepted(ranked, scope, wanted))
-        if len(accepted) >= wanted or len(dense) < limit:
+        rows = _top(cosines, limit)
+        rows = rows[np.argsort(-cosines[rows], kind="stable")]
+        near = cosines[rows].astype(np.float64)
+        accepted = list(_accepted(_Ranked(index.columns.address[rows], near, None, near), scope, wanted))
+        if len(accepted) >= wanted or len(rows) < limit:
             return accepted
         limit *= _GROWTH
 
 
-def _best_cosines(index: BoxIndex, space: str, vector: Vector, mask: Mask) -> NDArray[np.float32] | None:
+@dataclass(frozen=True, slots=True)
+class _Lexical:
+    """Rows that match the words, with BM25 divided by the best of them; those left out have at most `unseen`."""
+
+    rows: Ints
+    scores: Scores
+    complete: bool
+    unseen: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """Candidates as arrays, best first; made into hits only as far as they are wanted."""
+
+    addresses: Ints
+    scores: Scores
+    words: Scores | None
+    near: Scores
+
+    @property
+    def floor(self) -> float:
+        """What lies below is noise."""
+        return float(self.scores[0]) * RELATIVE_CUT if len(self.scores) else 0.0
+
+    def cut(self, *, must_say: bool) -> "_Ranked":
+        """Without the noise; with `must_say` also without those that neither words nor vector speak for."""
+        kept = self.scores >= self.floor
+        if must_say and self.words is not None:
+            kept &= (self.words > 0) | (self.near >= MIN_COSINE)
+        words = None if self.words is None else self.words[kept]
+        return _Ranked(self.addresses[kept], self.scores[kept], words, self.near[kept])
+
+    def hit(self, at: int) -> Hit:
+        """The candidate at a place."""
+        parts = {"cosine": float(self.near[at])}
+        if self.words is not None:
+            parts = {"lexical": float(self.words[at]), **parts}
+        return Hit(int(self.addresses[at]), float(self.scores[at]), parts)
+
+
+def _best_cosines(index: BoxIndex, space: str, vector: Vector, mask: Mask) -> Cosines | None:
     """For each row of the columns its best vector's cosine; −2 where it has none or doesn't count."""
     vectors = index.vectors.get(space)
     if vectors is None or not vectors.size:
         return None
     cosines = vectors.cosines(vector)
     rows = vectors.owner_rows(index.columns)
+    if (rows < 0).any():
+        rows, cosines = rows[rows >= 0], cosines[rows >= 0]
     best = np.full(index.columns.size, _NOTHING, np.float32)
     if vectors.one_each:
-        best[rows[rows >= 0]] = cosines[rows >= 0]
+        best[rows] = cosines
     else:
-        np.maximum.at(best, rows[rows >= 0], cosines[rows >= 0])
+        np.maximum.at(best, rows, cosines)
     best[~mask] = _NOTHING
     return best
 
 
-def _top(best: NDArray[np.float32], limit: int) -> dict[int, float]:
-    """The rows with the best cosines."""
-    count = int((best > _SOMETHING).sum())
-    take = min(limit, count)
-    if take == 0:
-        return {}
-    rows = np.argpartition(-best, take - 1)[:take] if take < len(best) else np.flatnonzero(best > _SOMETHING)
-    return {int(row): float(best[row]) for row in rows}
+def _top(best: Cosines | None, limit: int) -> Ints:
+    """The rows with the best cosines, ascending."""
+    if best is None:
+        return np.zeros(0, np.int64)
+    if limit < len(best):
+        rows = np.sort(np.argpartition(best, len(best) - limit)[len(best) - limit :])
+        return rows[best[rows] > _SOMETHING]
+    return np.flatnonzero(best > _SOMETHING)
 
 
-def _lexical(index: BoxIndex, query: str, mask: Mask, limit: int) -> tuple[dict[int, float], bool]:
-    """The rows that match the words, with BM25 divided by the best of them; and whether these are all."""
-    found = index.catalogue.match(query, limit)
+def _lexical(index: BoxIndex, query: str | None, mask: Mask, limit: int) -> _Lexical:
+    found = index.catalogue.match(query, limit) if query is not None else []
     if not found:
-        return {}, True
+        return _Lexical(np.zeros(0, np.int64), np.zeros(0), complete=True)
     rows = index.columns.rows(address for address, _ in found)
-    best = found[0][1] or 1.0
-    scores = {int(row): score / best for row, (_, score) in zip(rows, found, strict=True) if mask[row]}
-    return scores, len(found) < limit
+    scores = np.fromiter((score for _, score in found), np.float64) / (found[0][1] or 1.0)
+    complete = len(found) < limit
+    return _Lexical(rows[mask[rows]], scores[mask[rows]], complete, 0.0 if complete else float(scores[-1]))
 
 
-def _fused(
-    index: BoxIndex,
-    lexical: dict[int, float],
-    dense: dict[int, float],
-    cosines: NDArray[np.float32] | None,
-    *,
-    must_say: bool,
-) -> list[Hit]:
-    """All candidates, best first; with `must_say` without those that neither words nor vector speak for."""
-    rows = sorted(lexical.keys() | dense.keys())
-    words = np.array([lexical.get(row, 0.0) for row in rows])
-    near = np.zeros(len(rows)) if cosines is None else np.clip(cosines[rows], 0.0, None)
+def _fused(index: BoxIndex, lexical: _Lexical, dense: Ints, cosines: Cosines | None) -> _Ranked:
+    """All candidates, best first; equal scores in log order."""
+    rows = np.union1d(lexical.rows, dense)
+    words = np.zeros(len(rows))
+    words[np.searchsorted(rows, lexical.rows)] = lexical.scores
+    near = np.zeros(len(rows)) if cosines is None else np.clip(cosines[rows], 0.0, None).astype(np.float64)
     scores = words if cosines is None else LEXICAL_WEIGHT * words + near
-    order = np.argsort(-scores, kind="stable")  # equal scores stay in log order
-    addresses = index.columns.address
-    return [
-        Hit(int(addresses[rows[at]]), float(scores[at]), {"lexical": float(words[at]), "cosine": float(near[at])})
-        for at in order.tolist()
-        if not must_say or words[at] > 0 or near[at] >= MIN_COSINE
-    ]
+    order = np.argsort(-scores, kind="stable")
+    return _Ranked(index.columns.address[rows[order]], scores[order], words[order], near[order])
 
 
-def _accepted(ranked: list[Hit], scope: Scope, wanted: int) -> Iterator[Hit]:
+def _best_unseen(lexical: _Lexical, dense: Ints, cosines: Cosines | None) -> float:
+    """The best score that anything outside both lists could have."""
+    if cosines is None:
+        return lexical.unseen
+    return LEXICAL_WEIGHT * lexical.unseen + (max(float(cosines[dense].min()), 0.0) if len(dense) else 0.0)
+
+
+def _accepted(ranked: _Ranked, scope: Scope, wanted: int) -> Iterator[Hit]:
     judge = scope.predicate or accept_all
     taken = 0
-    for start in range(0, len(ranked), _FIRST_LOOK):
-        some = ranked[start : start + _FIRST_LOOK]
-        for hit, accepted in zip(some, judge([hit.address for hit in some]), strict=True):
+    for start in range(0, len(ranked.addresses), _FIRST_LOOK):
+        some = ranked.addresses[start : start + _FIRST_LOOK].tolist()
+        for at, accepted in enumerate(judge(some), start):
             if accepted:
-                yield hit
+                yield ranked.hit(at)
                 taken += 1
                 if taken == wanted:
                     return
