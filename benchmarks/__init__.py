@@ -1,0 +1,1 @@
+"""Speed, size and memory of strongroom beside other stores: `python -m benchmarks`."""

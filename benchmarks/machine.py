@@ -1,0 +1,45 @@
+"""The machine in one line, without its name and without a date."""
+
+import os
+import platform
+from pathlib import Path
+
+
+def machine() -> dict[str, str]:
+    """Cores, memory, processor, system, Python."""
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count() or 1),
+        "memory": _memory(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def line(found: dict[str, str], versions: dict[str, str]) -> str:
+    """All of it as one line."""
+    shown = (
+        f"{found['cores']} cores ({found['processor']}), {found['memory']}, {found['system']}, Python {found['python']}"
+    )
+    return ", ".join([shown, *(f"{name} {version}" for name, version in sorted(versions.items(), key=_folded))])
+
+
+def _folded(item: tuple[str, str]) -> str:
+    return item[0].lower()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _memory() -> str:
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return "memory unknown"
+    return f"{size / (1 << 30):.0f} GiB"

@@ -1,0 +1,57 @@
+"""`docs/benchmarks.md` and its pictures, from a file of results: `python -m benchmarks --page`."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import line
+from benchmarks.plots import pictures
+from benchmarks.report import markdown
+
+DOCS = Path(__file__).parent.parent / "docs"
+KEPT = DOCS / "benchmarks.json"  # the results that the page shows
+HEAD = """\
+# Benchmarks
+
+Made by the benchmark itself: `make bench` runs it and prints this table,
+`python -m benchmarks --json docs/benchmarks.json --page` runs it and writes this page and its pictures. Peers
+(chromadb, lancedb, vaultmem) take part when they are installed.
+
+"""
+HOW = """\
+## How it is measured
+
+- Every contender runs in a process of its own and they take turns, a batch or a few queries at a time, so that whatever
+  disturbs the machine disturbs all of them. Ratios within one run say more than times. With `--repeat`, each figure is
+  the median of whole runs.
+- Texts are like turns of a chat, about 15 words; vectors have 384 dimensions, are given, and are the same for all. A
+  query is a question with two to four words that matter and a vector near one of the memories.
+- *One memory, durable*: `add` with its vector, beside a raw SQLite transaction that inserts one row of the entry's size
+  and one of the record's, under the same pragmas (page size, WAL, `synchronous=FULL`, `secure_delete`). The quicker the
+  disk, the larger the ratio: what is not the disk's is processor time, which has a row of its own.
+- *Batches*: strongroom commits a batch as one durable transaction: validated, classified, deduplicated, sealed, hashed,
+  written, indexed. chromadb builds an approximate index, lancedb appends a columnar file; neither encrypts anything,
+  and neither waits for the disk as `synchronous=FULL` does. vaultmem encrypts, with one flush for a batch.
+  AES-GCM alone encrypts the same bytes under one key and throws them away.
+- *Search*: hybrid is words and exact vectors, fused; dense and lexical are the two alone. chromadb's is approximate;
+  lancedb's and vaultmem's are exact, by vector alone.
+- *Open*: unlocked by a key file, so without Argon2id, which is meant to take its time. The states with a tail and
+  without a snapshot are opened read-only, as otherwise opening would write a snapshot.
+- *Memory*: resident set of a fresh process that opened the store and then searched it; the benchmark's own 20,000-word
+  vocabulary and one batch of vectors included.
+"""
+
+
+def write(kept: dict[str, Any]) -> list[Path]:
+    """Write the page and its pictures; gives what was written."""
+    drawn = pictures(kept["results"])
+    shown = "".join(f"![{name}](benchmarks-{name}.svg)\n\n" for name in drawn)
+    out = "".join(f"- {name} did not take part: {why}\n" for name, why in sorted(kept["out"].items()))
+    machine = f"Machine: {line(kept['machine'], kept['versions'])}.\n\n"
+    page = DOCS / "benchmarks.md"
+    page.write_text(HEAD + machine + (out + "\n" if out else "") + shown + markdown(kept["results"]) + "\n" + HOW)
+    written = [page]
+    for name, picture in drawn.items():
+        path = DOCS / f"benchmarks-{name}.svg"
+        path.write_text(picture)
+        written.append(path)
+    return written
