@@ -149,7 +149,7 @@ def _kinds(offset: int, early: Sequence[range]) -> type[VaultError]:
 
 def forget_pages(vault: Vault) -> None:
     """Make a session's SQLite read the file again."""
-    vault._session.store._db.execute("PRAGMA shrink_memory")  # noqa: SLF001  what memory pressure does
+    vault._session.store._db.execute("PRAGMA shrink_memory")
 
 
 def _worth_a_look(flipper: Flipper, offsets: Sequence[int], tally: Tally) -> Iterator[int]:

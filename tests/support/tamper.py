@@ -159,18 +159,18 @@ def _elsewhere(folder: Path, name: str) -> Path:
 @contextmanager
 def _small_pages() -> Iterator[None]:
     """Snapshots with the smallest pages of SQLite: the whole vault then has a size whose every byte can be flipped."""
-    connect = catalogue._connect  # noqa: SLF001  nobody but a test needs to choose
+    connect = catalogue._connect
 
     def small() -> sqlite3.Connection:
         db = connect()
         db.execute("PRAGMA page_size=512")
         return db
 
-    catalogue._connect = small  # noqa: SLF001
+    catalogue._connect = small
     try:
         yield
     finally:
-        catalogue._connect = connect  # noqa: SLF001
+        catalogue._connect = connect
 
 
 def _all_of(memory: Memory) -> dict[str, object]:
