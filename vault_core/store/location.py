@@ -30,7 +30,7 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
     if not isinstance(text, str) or not text or "\0" in text:
         raise InvalidInputError("a location is a path or a URL that is not empty")
     if "://" not in text:
-        return SqliteStore(Path(text).expanduser(), create=create, read_only=read_only)
+        return SqliteStore(_expanded(text), create=create, read_only=read_only)
     url = urlsplit(text)
     if url.scheme == "memory":
         if not create:
@@ -39,3 +39,10 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
     if url.scheme == "sqlite" and not url.netloc:
         return SqliteStore(url.path.removeprefix("/") or "/", create=create, read_only=read_only)
     raise InvalidInputError(f"there is no store for {url.scheme}:// in this version; use a path to a file")
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise InvalidInputError(f"there is no home folder for {text.partition('/')[0]}; give the whole path") from None

@@ -58,7 +58,8 @@ EVERY_CONNECTION = (
     "PRAGMA fullfsync=ON",
     "PRAGMA cache_size=-8192",
 )
-MAX_BLOB = 256 << 20  # bounds what one row of a hostile file makes us allocate
+MAX_BLOB = 68 << 20  # the largest sealed record, 64 MiB before padding: what one row of a hostile file may make us read
+MAX_HEADER_ROW = 128 << 10  # likewise for the header, whose 64 KiB are read before any key
 _BATCH = 500  # entries or addresses for one query
 _PURGE_WAIT = 2000  # milliseconds: readers hold the WAL for the length of one query
 _MANY = 10_000  # bare addresses for one query
@@ -80,6 +81,7 @@ class SqliteStore:
             ConflictError: `create`, and there is a file.
         """
         self.path = Path(path).absolute()
+        self._real = ""  # the path that SQLite and all sessions see, whatever links they came by
         self._read_only = read_only
         self._sidecar: int | None = None
         self._seen = -1
@@ -238,9 +240,9 @@ class SqliteStore:
 
     def lock(self, *, exclusive: bool) -> None:
         """See `Store.lock`. The lock is on a file beside the vault, never on the vault itself."""
-        path = f"{self.path}.lock"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = f"{self._real}.lock"
+        try:  # never through a link, which may lead anywhere
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         except OSError as error:
             if self._read_only and not exclusive:
                 return  # a read-only folder: nobody writes there
@@ -278,6 +280,7 @@ class SqliteStore:
 
     def _check_path(self, create: bool) -> None:
         try:
+            self._real = os.path.realpath(self.path)
             mode = self.path.stat().st_mode
         except FileNotFoundError:
             if create and self.path.parent.is_dir():
@@ -291,11 +294,17 @@ class SqliteStore:
             raise ConflictError(f"there is something at {self.path} already; choose another name")
         if not stat.S_ISREG(mode):
             raise VaultNotFoundError(f"{self.path} is not a file, so it can't be a vault")
+        if os.path.lexists(f"{self._real}-journal"):
+            # SQLite would play it back before anything else, and delete any file that it names.
+            raise VaultTamperedError(
+                "a rollback journal lies beside the vault, where a vault never has one; "
+                "if making the vault was interrupted, remove both files and start again"
+            )
 
     def _connect(self, create: bool) -> sqlite3.Connection:
         mode = "ro" if self._read_only else "rwc" if create else "rw"
         db = sqlite3.connect(
-            f"file:{quote(str(self.path))}?mode={mode}",
+            f"file:{quote(os.fsencode(self.path))}?mode={mode}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -338,7 +347,11 @@ class SqliteStore:
         return self._connection().execute(sql, tuple(parameters)).fetchall()
 
     def _read_header(self, db: sqlite3.Connection) -> StoredHeader:
-        row = db.execute("SELECT body, mac FROM header WHERE one = 1").fetchone()
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_HEADER_ROW)
+        try:
+            row = db.execute("SELECT body, mac FROM header WHERE one = 1").fetchone()
+        finally:
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BLOB)
         if row is None:
             raise VaultTamperedError("the vault has no header")
         return StoredHeader(_blob(row[0]), _blob(row[1]))
