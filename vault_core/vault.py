@@ -16,7 +16,7 @@ from vault_core.keys.providers import KeyringKey
 from vault_core.lifecycle import Receipt
 from vault_core.log.log import seal_first_entry
 from vault_core.memory import Draft, Memory, Namespace, SearchResult, Space
-from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_namespace, check_vector
+from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_namespace, check_vector, draft_of
 from vault_core.memory.times import from_micros
 from vault_core.session import Session, locks, reading
 from vault_core.session.items import Items
@@ -181,7 +181,7 @@ class Vault:
         in the same namespace refreshes the memory that is there. Without `memory_type` the rules of
         `vault_core.memory.classify` choose one.
         """
-        return self.add_many([_draft(content, fields)], box=box)[0]
+        return self.add_many([draft_of(content, fields)], box=box)[0]
 
     def add_many(self, drafts: Iterable[Draft], *, box: str = "main") -> Memories:
         """Store memories in one commit: all of them, or none. Gives them in the order of the drafts."""
@@ -604,11 +604,3 @@ class Vault:
         if self._embedder is None or (space or DEFAULT_SPACE) != DEFAULT_SPACE or not text.strip():
             return None
         return embed_query_checked(self._embedder, text)
-
-
-def _draft(content: Any, fields: Mapping[str, Any]) -> Draft:
-    try:
-        return Draft(content=content, **fields)
-    except TypeError:
-        unknown = sorted(set(fields) - set(Draft.__slots__))
-        raise InvalidInputError(f"add has no argument {', '.join(unknown)!r}; see Vault.add") from None

@@ -4,12 +4,14 @@ Rules (DESIGN §7):
 - An explicit id is an upsert: everything replaced, `created_at` and the memory's state kept, never deduplicated.
 - Without an id, identical content in the same namespace refreshes the memory that is there.
 - Overwriting an item erases the one before; `keep_history=False` erases a memory's earlier versions.
+- Each change builds on those before it in the batch. What a batch wrote it can't take back: a record of the log is
+  never erased by its own commit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from vault_core.errors import MemoryNotFoundError
+from vault_core.errors import InvalidInputError, MemoryNotFoundError
 from vault_core.index import BoxIndex, Row
 from vault_core.keys import Box
 from vault_core.log import Erase, Mark, Op, Plan, Put, Touch
@@ -76,16 +78,27 @@ class Batch:
             if same is not None:
                 return same
         else:
-            memory = self._upsert(memory, keep_history)
+            memory = self._upsert(memory)
         if memory.thread is not None and memory.position is None:
             memory = placed(memory, memory.address, self._next_position(memory.namespace, memory.thread))
-        return self._write(memory)
+        return self.revise(memory, keep_history=keep_history)
 
-    def revise(self, row: Row, memory: Memory, *, keep_history: bool) -> Memory:
-        """Write a new version of a memory in place of the one at `row`."""
+    def revise(self, memory: Memory, *, keep_history: bool) -> Memory:
+        """Write a version of a memory after those there are, or instead of them."""
+        self._declare(memory)
+        mine = self._mine.get((memory.namespace, memory.id))
         if not keep_history:
-            self._erase_versions(row)
-        return self._write(memory)
+            self._erase_versions(memory.id, memory.namespace)
+        if mine is not None and not keep_history:  # twice in one batch: the last one holds, in the place of the first
+            memory = placed(memory, mine.address, memory.position)
+            self._records[mine.address.n] = encode_memory(memory)
+            self._values[mine.address.n] = memory
+        else:
+            memory = placed(memory, self._place(), memory.position)
+            self._append(encode_memory(memory), memory, MEMORY)
+        self._mine[memory.namespace, memory.id] = memory
+        self._hashes[memory.namespace, memory.content_hash] = memory
+        return memory
 
     def touch(self, row: Row, *, expires: int | None = None, uses: int = 0, refreshed: bool = False) -> None:
         """Note a use, a confirmation or another expiry; no new version."""
@@ -101,7 +114,10 @@ class Batch:
 
         Raises:
             MemoryNotFoundError: there is none.
+            InvalidInputError: this batch wrote to it.
         """
+        if (namespace, id) in self._mine:
+            raise InvalidInputError("a memory can't be forgotten by the transaction that wrote to it")
         number = self._index.catalogue.known_namespace(namespace)
         versions = [] if number is None else self._index.catalogue.versions(id, number)
         if not versions:
@@ -126,7 +142,13 @@ class Batch:
         return item
 
     def delete_item(self, collection: str, key: str) -> bool:
-        """Erase an item; False if there is none."""
+        """Erase an item; False if there is none.
+
+        Raises:
+            InvalidInputError: this batch wrote it.
+        """
+        if (collection, key) in self._items:
+            raise InvalidInputError("an item can't be deleted by the transaction that wrote it")
         before = self._index.catalogue.item(collection, key)
         return before is not None and self._erase(before.address)
 
@@ -138,9 +160,18 @@ class Batch:
         """
         number = self._index.catalogue.known_namespace(namespace)
         row = None if number is None else self._index.catalogue.current(id, number)
-        if row is None:
+        if row is None or row.address in self._erased:
             raise MemoryNotFoundError("there is no memory with this id in this namespace")
         return row
+
+    def current(self, id: str, namespace: Namespace) -> Memory:
+        """The current version of a memory, this batch's own included.
+
+        Raises:
+            MemoryNotFoundError: there is none.
+        """
+        mine = self._mine.get((namespace, id))
+        return self.open(self.row(id, namespace)) if mine is None else mine
 
     def open(self, row: Row) -> Memory:
         """The version at a row."""
@@ -151,7 +182,7 @@ class Batch:
 
     def _same_content(self, memory: Memory) -> Memory | None:
         mine = self._hashes.get((memory.namespace, memory.content_hash))
-        if mine is not None:
+        if mine is not None and self._mine[mine.namespace, mine.id] is mine:  # and says nothing else by now
             return mine
         number = self._index.catalogue.known_namespace(memory.namespace)
         if number is None:
@@ -161,34 +192,26 @@ class Batch:
             known = self._index.catalogue.same_content([memory.content_hash])
         for row in known.get((number, memory.content_hash), ()):
             alive = row.expires is None or row.expires > self._now
+            alive = alive and (memory.namespace, row.id) not in self._mine  # says something else by now
             if alive and not row.archived and row.superseded is None and row.address not in self._erased:
                 self.touch(row, refreshed=True)
                 same = self.open(row)
                 return replace(same, state=replace(same.state, refreshed_at=from_micros(self._now)))
         return None
 
-    def _upsert(self, memory: Memory, keep_history: bool) -> Memory:
+    def _upsert(self, memory: Memory) -> Memory:
         mine = self._mine.get((memory.namespace, memory.id))
         if mine is not None:
-            return replace(memory, created_at=mine.created_at, state=mine.state)
+            position = mine.position if mine.thread == memory.thread else memory.position
+            return replace(memory, created_at=mine.created_at, state=mine.state, position=position)
         number = self._index.catalogue.known_namespace(memory.namespace)
         row = None if number is None else self._index.catalogue.current(memory.id, number)
-        if row is None:
+        if row is None or row.address in self._erased:
             return memory
-        if not keep_history:
-            self._erase_versions(row)
         position = memory.position
         if position is None and row.thread == memory.thread:
             position = row.position  # the same turn, said better: it keeps its place in the conversation
         return replace(memory, created_at=from_micros(row.created), state=state_of(row), position=position)
-
-    def _write(self, memory: Memory) -> Memory:
-        self._declare(memory)
-        memory = placed(memory, self._place(), memory.position)
-        self._append(encode_memory(memory), memory, MEMORY)
-        self._mine[memory.namespace, memory.id] = memory
-        self._hashes.setdefault((memory.namespace, memory.content_hash), memory)
-        return memory
 
     def _declare(self, memory: Memory) -> None:
         """Bring a record for every space that the box does not know yet."""
@@ -223,8 +246,9 @@ class Batch:
         self._positions[key] += 1
         return position
 
-    def _erase_versions(self, row: Row) -> None:
-        for version in self._index.catalogue.versions(row.id, row.namespace):
+    def _erase_versions(self, id: str, namespace: Namespace) -> None:
+        number = self._index.catalogue.known_namespace(namespace)
+        for version in [] if number is None else self._index.catalogue.versions(id, number):
             self._erase(version.address)
 
     def _erase(self, address: int) -> bool:

@@ -24,6 +24,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode category Cc
 _NOTHING: dict[str, Any] = {}
 
 
+def draft_of(content: Any, fields: Mapping[str, Any]) -> Draft:
+    """The draft that the arguments of `add` make."""
+    try:
+        return Draft(content=content, **fields)
+    except TypeError:
+        unknown = sorted(set(fields) - set(Draft.__slots__))
+        raise InvalidInputError(f"add has no argument {', '.join(unknown)!r}; see Vault.add") from None
+
+
 def memory_from(draft: Draft, *, id: str, now: datetime, provenance: Mapping[str, str], vectors: Vectors) -> Memory:
     """The first version of the memory that a draft describes, everything checked.
 

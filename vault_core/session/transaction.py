@@ -7,7 +7,7 @@ from vault_core.errors import MemoryNotFoundError
 from vault_core.lifecycle import Batch
 from vault_core.memory import Draft, Item, Memory
 from vault_core.memory.codec import decode_item
-from vault_core.memory.draft import check_id, check_item, check_key, check_label, check_namespace
+from vault_core.memory.draft import check_id, check_item, check_key, check_label, check_namespace, draft_of
 from vault_core.memory.model import Address
 from vault_core.memory.times import from_micros
 from vault_core.session.memories import current_row, fetch
@@ -17,6 +17,7 @@ from vault_core.session.session import Session
 class Transaction:
     """What `Vault.transact` hands to its function. Reads show the state before the transaction; writes come after.
 
+    Each write builds on those before it. A transaction can't forget or delete what it wrote itself.
     Valid only inside the function, which may run again after a conflict: it should only read and write here.
     """
 
@@ -46,14 +47,14 @@ class Transaction:
 
     def add(self, content: Any, **fields: Any) -> Memory:
         """Add a memory; fields as in `Vault.add`. An embedder is not asked here: bring vectors, or none."""
-        draft = Draft(content=content, **fields)
+        draft = draft_of(content, fields)
         memory, explicit = self._drafted(draft)
         return self._batch.add(memory, explicit_id=explicit, keep_history=draft.keep_history)
 
     def update(self, id: str, *, namespace: tuple[str, ...] = (), keep_history: bool = True, **fields: Any) -> Memory:
         """Write a new version with some fields replaced."""
-        row = self._batch.row(check_id(id), check_namespace(namespace))
-        return self._batch.revise(row, self._revised(self._batch.open(row), fields), keep_history=keep_history)
+        memory = self._batch.current(check_id(id), check_namespace(namespace))
+        return self._batch.revise(self._revised(memory, fields), keep_history=keep_history)
 
     def forget(self, id: str, *, namespace: tuple[str, ...] = ()) -> int:
         """Erase every version of a memory; gives how many there were."""

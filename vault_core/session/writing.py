@@ -88,8 +88,7 @@ class Writer:
             vectors = self._embedded([_as_searched(changes)])[0]
 
         def work(batch: Batch) -> Memory:
-            row = batch.row(id, namespace)
-            return batch.revise(row, self.revised(batch.open(row), changes, vectors), keep_history=keep_history)
+            return batch.revise(self.revised(batch.current(id, namespace), changes, vectors), keep_history=keep_history)
 
         return self.commit(box, work)
 
@@ -105,7 +104,7 @@ class Writer:
                 raise MemoryNotFoundError("this memory has no such version; see history(id)")
             now, current = from_micros(session.now()), batch.open(row)
             back = replace(batch.open(earlier), updated_at=now, state=current.state, provenance=session.provenance)
-            return batch.revise(row, back, keep_history=True)
+            return batch.revise(back, keep_history=True)
 
         return self.commit(box, work)
 

@@ -1,0 +1,249 @@
+"""Transactions: what a function reads and writes is one commit, or nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import vaults
+from vault_core import (
+    EmbedderMismatchError,
+    InvalidInputError,
+    MemoryNotFoundError,
+    SessionStateError,
+    Transaction,
+    Vault,
+    VaultError,
+)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    with vaults.create(tmp_path) as vault:
+        vault.add("tea", id="drink", importance=0.1)
+        vault.items("chat").put("row", b"1")
+        yield vault
+        vault.verify(full=True)
+
+
+def state(vault: Vault) -> tuple[object, ...]:
+    items = [(item.key, item.value) for item in vault.items("chat").scan()]
+    return vaults.texts(vault), items, vault.stats().commits
+
+
+def test_all_that_a_transaction_writes_is_one_commit(vault: Vault) -> None:
+    def work(tx: Transaction) -> str:
+        tx.update("drink", content=tx.get("drink").text + " with milk")
+        tx.add("biscuits", id="food")
+        tx.put_item("chat", "row", b"2", {"by": "Anna"})
+        tx.put_item("chat", "other", b"3")
+        return "done"
+
+    commits = vault.stats().commits
+
+    assert vault.transact(work) == "done"
+
+    assert vault.stats().commits == commits + 1
+    assert sorted(vaults.texts(vault)) == ["biscuits", "tea with milk"]
+    assert [(item.value, item.attributes) for item in vault.items("chat").scan()] == [
+        (b"3", {}),
+        (b"2", {"by": "Anna"}),
+    ]
+
+
+def test_a_transaction_that_only_reads_is_no_commit(vault: Vault) -> None:
+    before = state(vault)
+
+    assert vault.transact(lambda tx: (tx.get("drink").text, tx.get_item("chat", "nothing"))) == ("tea", None)
+
+    assert state(vault) == before
+
+
+class Unwell(Exception):  # noqa: N818 - not an error of ours
+    pass
+
+
+@pytest.mark.parametrize("error", [Unwell, KeyError, VaultError, KeyboardInterrupt, SystemExit])
+def test_a_transaction_that_raises_writes_nothing_and_the_session_goes_on(
+    vault: Vault, error: type[BaseException]
+) -> None:
+    before = state(vault)
+
+    def work(tx: Transaction) -> None:
+        tx.add("half done")
+        tx.put_item("chat", "row", b"half done")
+        tx.forget("drink")
+        raise error("halfway")
+
+    with pytest.raises(error, match="halfway"):
+        vault.transact(work)
+
+    assert state(vault) == before
+    vault.add("and on it goes")
+
+
+WRONG: dict[str, Any] = {
+    "an unknown memory": (lambda tx: tx.update("nobody", content="x"), MemoryNotFoundError),
+    "an unknown field": (lambda tx: tx.update("drink", colour="green"), InvalidInputError),
+    "no content": (lambda tx: tx.add(""), InvalidInputError),
+    "an unknown argument": (lambda tx: tx.add("x", colour="green"), InvalidInputError),
+    "no bytes": (lambda tx: tx.put_item("chat", "row", "text"), InvalidInputError),
+    "another dimension": (lambda tx: tx.add("x", vector=[1.0, 2.0, 3.0]), EmbedderMismatchError),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_one_wrong_write_takes_the_whole_transaction_back(vault: Vault, wrong: str) -> None:
+    vault.add("with a vector", vector=[1.0, 0.0])
+    before = state(vault)
+    work, error = WRONG[wrong]
+
+    def both(tx: Transaction) -> None:
+        tx.add("written first")
+        work(tx)
+
+    with pytest.raises(error):
+        vault.transact(both)
+
+    assert state(vault) == before
+
+
+def test_reads_of_a_transaction_show_the_state_before_it(vault: Vault) -> None:
+    def work(tx: Transaction) -> tuple[object, ...]:
+        tx.update("drink", content="coffee")
+        tx.put_item("chat", "row", b"2")
+        item = tx.get_item("chat", "row")
+        return tx.get("drink").text, None if item is None else item.value
+
+    assert vault.transact(work) == ("tea", b"1")
+
+
+def test_each_write_of_a_transaction_builds_on_those_before_it(vault: Vault) -> None:
+    def work(tx: Transaction) -> None:
+        tx.update("drink", importance=0.5)
+        tx.update("drink", tags=["hot"])
+        tx.update("drink", metadata={"cups": 2})
+        tx.add("milk", id="new")
+        tx.update("new", tags=["cold"])
+
+    vault.transact(work)
+
+    drink, new = vault.get("drink"), vault.get("new")
+    assert (drink.importance, drink.tags, drink.metadata) == (0.5, ("hot",), {"cups": 2})
+    assert (new.text, new.tags) == ("milk", ("cold",))
+    assert len(vault.history("drink")) == 4
+
+
+def test_a_content_that_a_transaction_has_replaced_can_be_remembered_anew(vault: Vault) -> None:
+    def work(tx: Transaction) -> None:
+        tx.update("drink", content="coffee")
+        tx.add("tea")
+        milk = tx.add("milk")
+        tx.update(milk.id, content="cream")
+        tx.add("milk")
+
+    vault.transact(work)
+
+    assert sorted(vaults.texts(vault)) == ["coffee", "cream", "milk", "tea"]
+
+
+def test_without_history_only_the_last_version_of_a_transaction_is_left(vault: Vault) -> None:
+    def work(tx: Transaction) -> None:
+        for text in "one", "two", "three":
+            tx.update("drink", content=text, keep_history=False)
+        tx.put_item("chat", "row", b"2")
+        tx.put_item("chat", "row", b"3")
+
+    vault.transact(work)
+
+    assert [memory.text for memory in vault.history("drink")] == ["three"]
+    assert [item.value for item in vault.items("chat").scan()] == [b"3"]
+
+
+def test_what_a_transaction_forgets_is_gone_for_its_later_writes(vault: Vault) -> None:
+    created = vault.get("drink").created_at
+
+    def work(tx: Transaction) -> None:
+        assert tx.forget("drink") == 1
+        with pytest.raises(MemoryNotFoundError):
+            tx.update("drink", content="coffee")
+        tx.add("coffee", id="drink")
+        assert tx.delete_item("chat", "row")
+        assert not tx.delete_item("chat", "row")
+        tx.put_item("chat", "row", b"2")
+
+    vault.transact(work)
+
+    assert [memory.text for memory in vault.history("drink")] == ["coffee"]
+    assert vault.get("drink").created_at > created
+    assert [item.value for item in vault.items("chat").scan()] == [b"2"]
+
+
+def test_a_transaction_can_not_take_back_what_it_wrote(vault: Vault) -> None:
+    def forget(tx: Transaction) -> None:
+        tx.update("drink", content="coffee")
+        tx.forget("drink")
+
+    def delete(tx: Transaction) -> None:
+        tx.put_item("chat", "row", b"2")
+        tx.delete_item("chat", "row")
+
+    before = state(vault)
+    for work in forget, delete:
+        with pytest.raises(InvalidInputError):
+            vault.transact(work)
+    assert state(vault) == before
+
+
+def test_a_transaction_works_on_one_box(vault: Vault) -> None:
+    vault.add_box("work")
+
+    def work(tx: Transaction) -> None:
+        with pytest.raises(MemoryNotFoundError):
+            tx.get("drink")
+        tx.add("report", id="drink")
+        tx.put_item("chat", "row", b"work")
+
+    vault.transact(work, box="work")
+
+    assert (vault.get("drink").text, vault.get("drink", box="work").text) == ("tea", "report")
+    assert vault.items("chat", box="work").get("row").value == b"work"  # type: ignore[union-attr]
+    with pytest.raises(InvalidInputError):
+        vault.transact(lambda tx: tx.add("x"), box="nowhere")
+
+
+NESTED = {
+    "add": lambda vault: vault.add("x"),
+    "transact": lambda vault: vault.transact(lambda tx: tx.add("x")),
+    "items": lambda vault: vault.items("chat").put("row", b"x"),
+    "forget": lambda vault: vault.forget("drink"),
+    "checkpoint": lambda vault: vault.checkpoint(),
+    "rotate": lambda vault: vault.add_box("work"),
+}
+
+
+@pytest.mark.parametrize("verb", NESTED)
+def test_writing_past_the_transaction_from_inside_it_is_refused(vault: Vault, verb: str) -> None:
+    before = state(vault)
+
+    with pytest.raises(SessionStateError):
+        vault.transact(lambda _: NESTED[verb](vault))
+
+    assert state(vault) == before
+
+
+def test_the_vault_can_be_read_from_inside_a_transaction(vault: Vault) -> None:
+    found = vault.transact(lambda tx: (vaults.found(vault, "tea"), tx.add("milk").text))
+
+    assert found == (["tea"], "milk")
+
+
+def test_a_transaction_that_was_used_after_its_end_changes_nothing(vault: Vault) -> None:
+    kept: list[Transaction] = []
+    vault.transact(kept.append)
+    before = state(vault)
+
+    kept[0].add("too late")
+
+    assert state(vault) == before
