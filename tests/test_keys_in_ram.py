@@ -181,7 +181,7 @@ def closed(watch: KeyWatch, vault: Vault, opener: Any) -> Vault:
 
 def expect(watch: KeyWatch, vault: Vault, opener: Any) -> None:
     """Take note of every key of a vault by its name."""
-    session = vault._session  # noqa: SLF001 - the keys are nobody's business otherwise
+    session = vault._session
     keyring, id_ = session.keyring, session.header.vault
     watch.note("MEK", session.mek.view())
     watch.note("anchor key", keyring.anchor_key.view())
@@ -307,7 +307,7 @@ def show_keys(folder: str) -> None:
 
 
 def shown_by(vault: Vault) -> Iterator[str]:
-    session = vault._session  # noqa: SLF001 - the keys are nobody's business otherwise
+    session = vault._session
     yield from map(repr, (vault, session, session.keyring, session.header, session.mek, *live_keys()))
     for wrong in FAILURES:
         try:
@@ -343,7 +343,7 @@ def test_no_key_is_in_a_repr_or_in_the_locals_of_a_traceback(home: Path) -> None
 @pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
 def test_a_key_and_what_holds_one_is_never_pickled_or_copied(home: Path, copied: Callable[[Any], object]) -> None:
     with vaults.reopen(home) as vault:
-        session = vault._session  # noqa: SLF001 - the keys are nobody's business otherwise
+        session = vault._session
 
         with pytest.raises(TypeError):
             copied(session.mek)

@@ -53,7 +53,7 @@ class KeyWatch:
         wipe = Key.wipe
 
         def noted(key: Key) -> None:
-            if key._page is not None:  # noqa: SLF001 - a wiped key has nothing to note
+            if key._page is not None:
                 self.note(_WIPED + _caller(), key.view())
             wipe(key)
 
@@ -108,7 +108,7 @@ def live_keys() -> list[Key]:
     """Every key of this process that has not been wiped."""
     gc.collect()
     keys = [thing for thing in gc.get_objects() if isinstance(thing, Key)]
-    return [key for key in keys if key._page is not None]  # noqa: SLF001 - the question is about the page
+    return [key for key in keys if key._page is not None]
 
 
 def page_flags(key: Key) -> set[str]:
@@ -126,7 +126,7 @@ def page_flags(key: Key) -> set[str]:
 
 
 def _caller() -> str:
-    return sys._getframe(2).f_code.co_qualname  # noqa: SLF001 - a name for a key nobody has named
+    return sys._getframe(2).f_code.co_qualname
 
 
 def _ranges(buffer: bytearray) -> Iterator[tuple[int, int, str]]:
