@@ -303,7 +303,7 @@ def test_thirty_children_one_after_the_other_harm_nothing(tmp_path: Path) -> Non
 
 def write_through_the_parents_connection(folder: str) -> None:
     vault = at_home(folder)
-    connection = vault._session.store._db  # type: ignore[attr-defined] - the seeded bug
+    connection = vault._session.store._db  # type: ignore[attr-defined]  # the seeded bug
     with child() as in_child:
         if in_child:
             connection.execute("UPDATE record SET body = zeroblob(length(body))")

@@ -51,6 +51,7 @@ def add_slot(session: Session, provider: KeyProvider, cost: KdfParameters | None
     """
     if isinstance(provider, Passphrase):
         provider.check_quality()
+    session.check_writable()  # before time is spent on deriving keys
     with session.reading():
         slot = Slot.make(session.mek, provider, session.header.vault, cost)
     _change(session, lambda header, keyring: ([*header.slots, slot], keyring))
@@ -85,6 +86,7 @@ def change_passphrase(session: Session, old: str, new: str, cost: KdfParameters 
     """
     fresh = Passphrase(new)
     fresh.check_quality()
+    session.check_writable()
     with session.reading():
         header, mek = session.header, session.mek
         opened = next((slot for slot in header.slots if _opens(slot, Passphrase(old), header.vault)), None)
@@ -121,6 +123,7 @@ def rotate(session: Session, providers: Sequence[KeyProvider]) -> Rotation:
         InvalidInputError: no slot would be left.
         ConflictError: the header changed meanwhile.
     """
+    session.check_writable()
     mek = Key.random()
     try:
         with session.reading():

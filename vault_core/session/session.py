@@ -122,7 +122,7 @@ class Session:
         """
         with self.lock:
             self._check_alive()
-            self._check_writable()
+            self.check_writable()
             refused: list[BaseException] = []
 
             def planned() -> Plan | None:
@@ -182,7 +182,7 @@ class Session:
         """Write snapshots of all boxes at the present commit. False if the store refused."""
         with self.lock:
             self._check_alive()
-            self._check_writable()
+            self.check_writable()
             built: dict[bytes, snapshot.Kept] = {}
 
             def plan() -> Change:
@@ -265,7 +265,12 @@ class Session:
         if self._dead is not None:
             raise SessionStateError(self._dead)
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Refuse what a read-only session can't do.
+
+        Raises:
+            SessionStateError: this is one.
+        """
         if self.read_only:
             raise SessionStateError("the vault is open read-only; open it without read_only to write")
 
