@@ -22,7 +22,7 @@ from support.flips import EVERY_BYTE, Tally, closed_sweep, in_processes, in_ram,
 from support.strangers import FAMILIES, Edit, Family, Tables
 from support.tamper import Finding, Scene, ask, build, in_the_journal, journal_of, judge
 from vault_core import VaultError
-from vault_core.crypto import RECORD, Place
+from vault_core.crypto import RECORD, Key, Place
 from vault_core.log import log
 from vault_core.session import verify
 
@@ -204,28 +204,16 @@ def test_what_was_written_goes_on_working_once_the_bytes_are_put_back(scene: Sce
 # Negative controls: what the harness finds in a product that checks less
 
 
-class Unchecked:
+def decrypt_unchecked(key: Key, context: bytes, message: bytes) -> bytearray:
     """Cobblestone-256 that opens everything: no commitment, no tags."""
-
-    def __init__(self, key: bytes, context: bytes) -> None:
-        self._key, self._context, self._sealed = bytes(key), context, b""
-
-    def update(self, sealed: bytes) -> bytes:
-        self._sealed += sealed
-        return b""
-
-    def finalize(self) -> bytes:
-        info = PREFIX + AEAD + b"\0" + self._sealed[:SALT] + self._context
-        derived = HKDFExpand(SHA512(), 32 + 12 + COMMITMENT, info).derive(self._key)
-        body = self._sealed[SALT + COMMITMENT :]
-        chunks = [body[at : at + CHUNK + TAG] for at in range(0, len(body), CHUNK + TAG)]
-        return b"".join(self._chunk(derived, number, chunk) for number, chunk in enumerate(chunks))
-
-    @staticmethod
-    def _chunk(derived: bytes, number: int, chunk: bytes) -> bytes:
+    info = PREFIX + AEAD + b"\0" + message[:SALT] + context
+    derived = HKDFExpand(SHA512(), 32 + 12 + COMMITMENT, info).derive(bytes(key.view()))
+    body, opened = message[SALT + COMMITMENT :], bytearray()
+    for number, at in enumerate(range(0, len(body), CHUNK + TAG)):
         nonce = (int.from_bytes(derived[32:44], "big") ^ number).to_bytes(12, "big")
         decryptor = Cipher(algorithms.AES(derived[:32]), CTR(nonce + (2).to_bytes(4, "big"))).decryptor()
-        return decryptor.update(chunk[:-TAG])
+        opened += decryptor.update(body[at : at + CHUNK + TAG][:-TAG])
+    return opened
 
 
 @pytest.fixture
@@ -251,7 +239,7 @@ class Same:
 def test_with_seals_that_check_nothing_flipped_bytes_give_wrong_answers(
     scene: Scene, no_hashes: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_module("vault_core.crypto.seal"), "Cobblestone256Decryptor", Unchecked)
+    monkeypatch.setattr(import_module("vault_core.crypto.seal"), "decrypt", decrypt_unchecked)
     assert judge(scene).problems == []  # what is whole still opens
 
     tally = closed_sweep(scene, offsets_of_a_record(scene))
