@@ -20,7 +20,7 @@ format: $(READY)  ## rewrite the tree as `check` wants it
 test: $(READY)  ## the suite on the tree
 	$(BIN)/python -m pytest -q
 
-# The copy has no vault_core: a test that passes can only have imported the wheel.
+# The copy has no vault_core: a test that passes can only have imported the wheel. Power cuts were tried on the tree.
 test-wheel: $(READY)  ## the suite on the built wheel, in a fresh environment
 	@set -e; \
 	work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
@@ -30,7 +30,7 @@ test-wheel: $(READY)  ## the suite on the built wheel, in a fresh environment
 	mkdir "$$work/tree"; \
 	tar -cf - --exclude=./.git --exclude=./.venv --exclude=./vault_core . | tar -xf - -C "$$work/tree"; \
 	cd "$$work/tree"; \
-	"$$work/venv/bin/python" -I -m pytest -q --import-mode=importlib
+	STRONGROOM_CRASH_STATES=1000 "$$work/venv/bin/python" -I -m pytest -q --import-mode=importlib
 
 bench: $(READY)  ## speed, beside what else is installed
 	$(BIN)/python -m benchmarks
