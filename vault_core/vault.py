@@ -12,10 +12,11 @@ from vault_core.crypto import KdfParameters, Key
 from vault_core.embedders.base import as_embedder, embed_query_checked
 from vault_core.errors import InvalidInputError, MemoryNotFoundError, WrongPassphraseError
 from vault_core.keys import Header, KeyProvider, Keyring, Passphrase, Slot, provider_from, seal_header
-from vault_core.keys.providers import KeyringKey
+from vault_core.keys.providers import KeyringKey, check_provider
 from vault_core.lifecycle import Receipt
 from vault_core.log.log import seal_first_entry
 from vault_core.memory import Draft, Memory, Namespace, SearchResult, Space
+from vault_core.memory.arguments import check_callable, check_ids
 from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_namespace, check_vector, draft_of
 from vault_core.memory.times import from_micros
 from vault_core.session import Session, locks, reading
@@ -95,13 +96,14 @@ class Vault:
             ConflictError: there is something already.
             InvalidInputError: the passphrase is too weak, or there is none.
         """
-        provider = Passphrase(passphrase) if passphrase is not None else unlock or provider_from(os.environ)
+        provider = _given(passphrase, unlock)
         if provider is None:
             raise InvalidInputError("give a passphrase (or a key provider as unlock) for the new vault")
         if isinstance(provider, Passphrase):
             provider.check_quality()
-        if owner:
+        if owner != "":
             check_label(owner, "owner")
+        embedder = as_embedder(embedder)  # refused before there is anything
         vault, now, mek = secrets.token_bytes(16), microseconds(), Key.random()
         keyring = Keyring.new(owner, now)
         try:
@@ -145,7 +147,7 @@ class Vault:
             VaultAlreadyOpenError: another session is in the way.
             FormatTooNewError: a newer version wrote it.
         """
-        given = Passphrase(passphrase) if passphrase is not None else unlock or provider_from(os.environ)
+        given, embedder = _given(passphrase, unlock), as_embedder(embedder)
         store = open_store(location, read_only=read_only)
         try:
             store.lock(exclusive=exclusive)
@@ -254,7 +256,7 @@ class Vault:
             if filter is not None:
                 raise InvalidInputError("give ids or a filter, not both")
             exact = check_namespace(() if namespace is None else namespace)
-            return self._writer.forget([check_id(one) for one in ids], exact, None, box, dry_run=dry_run)
+            return self._writer.forget(check_ids(ids), exact, None, box, dry_run=dry_run)
         if filter is None and namespace is None:
             raise InvalidInputError("say what to forget: ids, a filter or a namespace")
         query = Query(
@@ -264,6 +266,7 @@ class Vault:
 
     def transact(self, work: Callable[[Transaction], T], *, box: str = "main") -> T:
         """Run `work(tx)` on the newest state; all it writes is one commit, nothing if it raises. It may run again."""
+        check_callable(work, "what transact runs")
         writer, session = self._writer, self._session
         return writer.commit(
             check_label(box, "box"),
@@ -336,7 +339,7 @@ class Vault:
             self._session,
             query,
             vector,
-            space or DEFAULT_SPACE,
+            _space(space),
             Query(
                 namespace=namespace,
                 exact=exact,
@@ -382,7 +385,7 @@ class Vault:
         return reading.find_similar(
             self._session,
             check_vector(vector),
-            space or DEFAULT_SPACE,
+            _space(space),
             query,
             top_k=top_k,
             offset=offset,
@@ -526,6 +529,8 @@ class Vault:
         Raises:
             VaultTamperedError: something is not what was written.
         """
+        if progress is not None:
+            check_callable(progress, "progress")
         return verify(self._session, full=full, progress=progress)
 
     def reclaim(self) -> None:
@@ -601,6 +606,17 @@ class Vault:
     def _query_vector(self, text: str, given: Any, space: str | None) -> Any:
         if given is not None:
             return check_vector(given)
-        if self._embedder is None or (space or DEFAULT_SPACE) != DEFAULT_SPACE or not text.strip():
+        if self._embedder is None or _space(space) != DEFAULT_SPACE or not text.strip():
             return None
         return embed_query_checked(self._embedder, text)
+
+
+def _space(name: str | None) -> str:
+    return DEFAULT_SPACE if name is None else check_label(name, "space")
+
+
+def _given(passphrase: str | None, unlock: KeyProvider | None) -> KeyProvider | None:
+    """The provider a caller hands over, or the one that the environment names."""
+    if passphrase is not None:
+        return Passphrase(passphrase)
+    return provider_from(os.environ) if unlock is None else check_provider(unlock)

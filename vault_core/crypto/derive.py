@@ -38,6 +38,8 @@ class KdfParameters:
 
     def check_for_writing(self) -> None:
         """Refuse parameters too weak, or too strong to open again."""
+        if any(type(number) is not int for number in (self.memory_kib, self.passes, self.lanes)):
+            raise InvalidInputError("memory_kib, passes and lanes are whole numbers")
         if self.memory_kib < FLOOR_KIB:
             raise InvalidInputError(f"memory_kib must be at least {FLOOR_KIB} (64 MiB)")
         if not self.bounded():

@@ -94,6 +94,7 @@ class Keyring:
         Raises:
             InvalidInputError: there is none.
         """
+        check_label(name, "box")
         for box in self.boxes:
             if box.name == name:
                 return box

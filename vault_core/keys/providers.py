@@ -57,6 +57,10 @@ class Passphrase:
     text: str = field(repr=False)
     kind: str = field(default="passphrase", init=False)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise InvalidInputError("a passphrase is text")
+
     def kek(self, kdf: SlotKdf, vault: bytes) -> Key:  # noqa: ARG002  the slot's context binds the vault already
         """See `KeyProvider.kek`. Takes as long as the slot's Argon2id parameters say."""
         encoded = bytearray(_normalised(self.text))
@@ -155,6 +159,13 @@ class KeyringKey(_MachineSecret):
             return _os_keyring("get_password", SERVICE, vault.hex()) is not None
         except UnavailableError:
             return False
+
+
+def check_provider(given: Any) -> KeyProvider:
+    """Something that can be asked for a key."""
+    if not isinstance(getattr(given, "kind", None), str) or not callable(getattr(given, "kek", None)):
+        raise InvalidInputError("a key provider is a Passphrase, RecoveryKey, FileKey, CommandKey or KeyringKey")
+    return given  # type: ignore[no-any-return]  # checked for the protocol's shape just above
 
 
 def new_key_text(kind: str) -> str:

@@ -13,8 +13,8 @@ from hashlib import sha256
 from typing import Any
 
 from vault_core.crypto import KEY_BYTES, OVERHEAD, SLOT, KdfParameters, Key, Place, padme, seal_key, unseal_into, wipe
-from vault_core.errors import VaultTamperedError, WrongPassphraseError
-from vault_core.keys.providers import KeyProvider, SlotKdf
+from vault_core.errors import InvalidInputError, VaultTamperedError, WrongPassphraseError
+from vault_core.keys.providers import KeyProvider, SlotKdf, check_provider
 from vault_core.memory.canonical import canonical_json
 
 KINDS = ("passphrase", "recovery", "keyring", "command", "file")
@@ -37,8 +37,10 @@ class Slot:
     @classmethod
     def make(cls, mek: Key, provider: KeyProvider, vault: bytes, cost: KdfParameters | None = None) -> "Slot":
         """A new slot for this provider; `cost` counts for a passphrase only."""
-        if provider.kind == "passphrase":
-            cost = cost or KdfParameters()
+        if check_provider(provider).kind == "passphrase":
+            cost = KdfParameters() if cost is None else cost
+            if not isinstance(cost, KdfParameters):
+                raise InvalidInputError("kdf must be KdfParameters")
             cost.check_for_writing()
         else:
             cost = None

@@ -13,6 +13,7 @@ from typing import Any
 from vault_core.errors import InvalidInputError
 
 MAX_JSON_DEPTH = 64
+MAX_INTEGER_BITS = 14_280  # below Python's limit of 4,300 digits for reading an integer
 
 
 def content_hash(content: Any) -> bytes:
@@ -65,24 +66,29 @@ def readable(content: Any) -> str:
 
 
 def check_json(value: Any, what: str, *, depth: int = 0) -> None:
-    """Refuse what JSON can't carry: other types, keys that aren't text, broken text, depth without end."""
-    if value is None or isinstance(value, bool | int | float):
-        return
-    if isinstance(value, str):
-        check_encodable(value, what)
-    elif depth >= MAX_JSON_DEPTH:
-        raise InvalidInputError(f"{what} is nested deeper than {MAX_JSON_DEPTH} levels")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise InvalidInputError(f"{what} has a key that is not text; JSON objects need text keys")
-            check_encodable(key, what)
-            check_json(inner, what, depth=depth + 1)
-    elif isinstance(value, list | tuple):
+    """Refuse what JSON can't carry: other types, keys that aren't text, broken text, depth or digits without end."""
+    if isinstance(value, dict | list | tuple):
+        if depth >= MAX_JSON_DEPTH:
+            raise InvalidInputError(f"{what} is nested deeper than {MAX_JSON_DEPTH} levels")
+        if isinstance(value, dict):
+            _check_keys(value, what)
+            value = value.values()
         for inner in value:
             check_json(inner, what, depth=depth + 1)
-    else:
+    elif isinstance(value, str):
+        check_encodable(value, what)
+    elif isinstance(value, int):
+        if value.bit_length() > MAX_INTEGER_BITS:
+            raise InvalidInputError(f"{what} holds an integer of more than 4,298 digits; store it as text")
+    elif value is not None and not isinstance(value, float):
         raise InvalidInputError(f"{what} holds a {type(value).__name__}; only JSON values can be stored")
+
+
+def _check_keys(value: dict[Any, Any], what: str) -> None:
+    for key in value:
+        if not isinstance(key, str):
+            raise InvalidInputError(f"{what} has a key that is not text; JSON objects need text keys")
+        check_encodable(key, what)
 
 
 def check_encodable(text: str, what: str) -> int:

@@ -22,6 +22,7 @@ DEFAULT_SPACE = "default"
 CONTENT_FIELD = ""  # the field name of the vector of the content itself
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode category Cc
 _NOTHING: dict[str, Any] = {}
+_NONE: tuple[str, ...] = ()  # the one empty tuple, which most drafts bring: it needs no check
 
 
 def draft_of(content: Any, fields: Mapping[str, Any]) -> Draft:
@@ -47,11 +48,11 @@ def memory_from(draft: Draft, *, id: str, now: datetime, provenance: Mapping[str
     return Memory(
         id=id,
         content=draft.content,
-        namespace=check_namespace(draft.namespace) if draft.namespace != () else (),
+        namespace=() if draft.namespace is _NONE else check_namespace(draft.namespace),
         tier=draft.tier,
-        tags=_tags(draft.tags) if draft.tags else (),
-        metadata=_metadata(draft.metadata) if draft.metadata else _NOTHING,
-        supersedes=_ids(draft.supersedes) if draft.supersedes else (),
+        tags=() if draft.tags is _NONE or draft.tags is None else _tags(draft.tags),
+        metadata=_NOTHING if draft.metadata is None else _metadata(draft.metadata),
+        supersedes=() if draft.supersedes is _NONE or draft.supersedes is None else _ids(draft.supersedes),
         created_at=now,
         updated_at=now,
         provenance=provenance,
@@ -117,7 +118,7 @@ def check_namespace(value: Any) -> Namespace:
 
 def vectors_of(draft: Draft) -> dict[str, dict[str, Vector]]:
     """The vectors a draft brings: space -> field -> float32 vector."""
-    if draft.vector is None and not draft.vectors:
+    if draft.vector is None and draft.vectors is None:
         return {}
     spaces: dict[str, dict[str, Vector]] = {}
     if draft.vectors is not None:
@@ -140,13 +141,19 @@ def vectors_of(draft: Draft) -> dict[str, dict[str, Vector]]:
 def check_vector(value: Any) -> Vector:
     """One vector as float32: one dimension, finite, within the limit."""
     try:
-        vector = np.ascontiguousarray(value, dtype=np.float32)
+        given = np.asarray(value)
     except (TypeError, ValueError, OverflowError):
         raise InvalidInputError("a vector must be a flat sequence of numbers") from None
-    if vector.ndim != 1 or not 1 <= vector.size <= limits.MAX_DIMENSION:
+    if given.dtype.kind not in "fiu" or isinstance(value, bytes | bytearray):  # texts, truths and bytes are no numbers
+        raise InvalidInputError("a vector must be a flat sequence of numbers")
+    if given.ndim != 1 or not 1 <= given.size <= limits.MAX_DIMENSION:
         raise InvalidInputError(f"a vector must be flat, with 1 to {limits.MAX_DIMENSION} numbers")
-    # One pass, no temporary array: the sum of squares is finite only if every number is.
-    if not math.isfinite(float(vector @ vector)):
+    if given.dtype != np.float32:
+        with np.errstate(over="ignore"):  # refused just below
+            given = given.astype(np.float32)
+    vector: Vector = np.ascontiguousarray(given)
+    # One pass, no temporary array, no warning: the sum of squares is finite only if every number is.
+    if not math.isfinite(float(np.vdot(vector, vector))):
         raise InvalidInputError("a vector holds NaN, an infinity or a number too large for float32")
     return vector
 
@@ -168,7 +175,7 @@ def check_item(collection: Any, key: Any, value: Any, attributes: Any) -> dict[s
         raise InvalidInputError("an item's value must be bytes")
     if len(value) > limits.MAX_VALUE_BYTES:
         raise InvalidInputError(f"an item's value has at most {limits.MAX_VALUE_BYTES:,} bytes")
-    return _metadata(attributes) if attributes else {}
+    return {} if attributes is None else _metadata(attributes)
 
 
 def check_key(key: Any) -> str:

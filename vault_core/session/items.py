@@ -12,6 +12,7 @@ from vault_core.errors import InvalidInputError
 from vault_core.index.catalogue import ItemRow
 from vault_core.lifecycle import Batch
 from vault_core.memory import Item
+from vault_core.memory.arguments import check_page, check_prefix, each_of
 from vault_core.memory.codec import decode_item
 from vault_core.memory.draft import check_item, check_key, check_label
 from vault_core.memory.filters import MISSING, Filter, Path, descend, parse_filter
@@ -43,7 +44,7 @@ class Items:
         Raises:
             InvalidInputError: nothing of the batch is written.
         """
-        checked = [self._checked(given) for given in items]
+        checked = [self._checked(given) for given in each_of(items, "items")]
         if not checked:
             return []
 
@@ -71,7 +72,7 @@ class Items:
 
     def get_many(self, keys: Iterable[str]) -> list[Item | None]:
         """Items in the order of the keys; None where there is none."""
-        wanted = [check_key(key) for key in keys]
+        wanted = [check_key(key) for key in each_of(keys, "keys")]
         with self._session.reading() as session:
             box = session.box(self.box)
             catalogue = session.index(box).catalogue
@@ -85,7 +86,7 @@ class Items:
 
     def delete_many(self, keys: Iterable[str]) -> int:
         """Erase items in one commit; gives how many there were."""
-        wanted = [check_key(key) for key in dict.fromkeys(keys)]
+        wanted = list(dict.fromkeys(check_key(key) for key in each_of(keys, "keys")))
         if not wanted:
             return 0
         deleted: int = self._commit(
@@ -110,24 +111,24 @@ class Items:
         """
         if order not in ("key", "commit"):
             raise InvalidInputError('order must be "key" or "commit"')
-        if (limit is not None and limit < 0) or offset < 0:
-            raise InvalidInputError("limit and offset can't be negative")
-        tree = parse_filter({f"metadata.{name}": value for name, value in (where or {}).items()})
-        return self._scan(prefix, tree, order == "commit", reverse, limit, offset)
+        check_page(limit, offset)
+        tree = _tree(where)
+        return self._scan(check_prefix(prefix), tree, order == "commit", reverse, limit, offset)
 
     def count(self, prefix: str = "", where: Mapping[str, Any] | None = None) -> int:
         """How many items a scan would give; values are not opened."""
-        tree = parse_filter({f"metadata.{name}": value for name, value in (where or {}).items()})
+        tree = _tree(where)
         with self._session.reading() as session:
             catalogue = session.index(session.box(self.box)).catalogue
-            rows = catalogue.items(self.collection, prefix, by_commit=False, reverse=False)
+            rows = catalogue.items(self.collection, check_prefix(prefix), by_commit=False, reverse=False)
             return sum(_fits(row, tree) for row in rows)
 
     def keys(self, prefix: str = "") -> list[str]:
         """All keys that begin with `prefix`, in order; values are not opened."""
         with self._session.reading() as session:
             catalogue = session.index(session.box(self.box)).catalogue
-            return [row.key for row in catalogue.items(self.collection, prefix, by_commit=False, reverse=False)]
+            rows = catalogue.items(self.collection, check_prefix(prefix), by_commit=False, reverse=False)
+            return [row.key for row in rows]
 
     def _scan(
         self, prefix: str, tree: Filter, by_commit: bool, reverse: bool, limit: int | None, offset: int
@@ -155,6 +156,14 @@ class Items:
         key, value, attributes = given if len(given) == 3 else (*given, None)
         plain = check_item(self.collection, key, value, attributes)
         return key, bytes(value), plain
+
+
+def _tree(where: Mapping[str, Any] | None) -> Filter:
+    if where is None:
+        return parse_filter(None)
+    if not isinstance(where, Mapping):
+        raise InvalidInputError("where must be a dict such as {'role': 'user'}")
+    return parse_filter({f"metadata.{name}": value for name, value in where.items()})
 
 
 def _fits(row: ItemRow, tree: Filter) -> bool:

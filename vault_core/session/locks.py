@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from vault_core.crypto import KdfParameters, Key
 from vault_core.errors import ConflictError, InvalidInputError, UnavailableError, WrongPassphraseError
 from vault_core.keys import Header, KeyProvider, Keyring, Passphrase, Slot, seal_header
-from vault_core.keys.providers import KeyringKey
+from vault_core.keys.providers import KeyringKey, check_provider
 from vault_core.log import HeaderChange, Plan
+from vault_core.memory.draft import check_label
 from vault_core.memory.model import StoredHeader
 from vault_core.session.session import Session
 
@@ -64,6 +65,7 @@ def remove_slot(session: Session, id: str) -> None:
     Raises:
         InvalidInputError: there is no such slot, or it is the last one.
     """
+    check_label(id, "the id of a slot")
 
     def without(header: Header, keyring: Keyring) -> tuple[list[Slot], Keyring]:
         left = [slot for slot in header.slots if slot.id.hex() != id]
@@ -127,7 +129,7 @@ def rotate(session: Session, providers: Sequence[KeyProvider]) -> Rotation:
     mek = Key.random()
     try:
         with session.reading():
-            return _rotate(session, [*providers, KeyringKey()], mek)
+            return _rotate(session, [*map(check_provider, providers), KeyringKey()], mek)
     finally:
         if session.mek is not mek:
             mek.wipe()

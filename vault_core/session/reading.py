@@ -10,6 +10,7 @@ from vault_core.errors import EmbedderMismatchError, InvalidInputError, MemoryNo
 from vault_core.index import BoxIndex
 from vault_core.keys import Box
 from vault_core.memory import Memory, Namespace, SearchResult
+from vault_core.memory.arguments import check_number, check_page, check_place, each_of
 from vault_core.memory.draft import check_id, check_label, check_namespace
 from vault_core.memory.model import Vector
 from vault_core.memory.times import parse_time, to_micros
@@ -62,7 +63,7 @@ class Query:
         """The boxes that are asked; all of them by default."""
         if self.box is None:
             return list(session.keyring.boxes)
-        names = [self.box] if isinstance(self.box, str) else list(self.box)
+        names = [self.box] if isinstance(self.box, str) else each_of(self.box, "box")
         return [session.box(name) for name in names]
 
 
@@ -115,8 +116,9 @@ def find_similar(
 
 def list_memories(session: Session, query: Query, order_by: Order, limit: int | None, offset: int) -> list[Memory]:
     """A page of memories."""
-    if (limit is not None and limit < 0) or offset < 0:
-        raise InvalidInputError("limit and offset can't be negative")
+    check_page(limit, offset)
+    if not isinstance(order_by, str):
+        raise InvalidInputError('order_by is text such as "-updated"')
     with session.reading():
         found: list[tuple[Any, Box, int]] = []
         for box in query.boxes(session):
@@ -160,7 +162,7 @@ def count(session: Session, query: Query) -> int:
 
 def get_many(session: Session, ids: Iterable[str], namespace: Namespace, box_name: str) -> list[Memory | None]:
     """Memories by id in exactly this namespace; None where there is none."""
-    wanted = [check_id(id_) for id_ in ids]
+    wanted = [check_id(id_) for id_ in each_of(ids, "ids")]
     with session.reading():
         box = session.box(box_name)
         rows = {id_: current_row(session, box, id_, namespace) for id_ in dict.fromkeys(wanted)}
@@ -196,6 +198,9 @@ def namespaces(
     offset: int,
 ) -> list[Namespace]:
     """Namespaces that hold memories, in order; "*" stands for one label."""
+    check_page(limit, offset)
+    if max_depth is not None:
+        check_place(max_depth, "max_depth")
     with session.reading():
         found: set[Namespace] = set()
         for box in Query(box=boxes).boxes(session):
@@ -213,6 +218,7 @@ def namespaces(
 def _merged(
     session: Session, query: Query, hits: Any, offset: int, wanted: int, min_score: float | None, explain: bool
 ) -> list[SearchResult]:
+    check_number(min_score, "min_score")
     boxes = query.boxes(session)
     ranked: list[tuple[float, int, int, Hit]] = []
     for place, box in enumerate(boxes):
@@ -270,6 +276,6 @@ def _labels_fit(labels: Namespace, pattern: Sequence[str]) -> bool:
 
 
 def _check_paging(top_k: Any, offset: Any) -> int:
-    if type(top_k) is not int or type(offset) is not int or not 1 <= top_k <= MAX_TOP_K or offset < 0:
-        raise InvalidInputError(f"top_k must be 1 to {MAX_TOP_K:,} and offset must not be negative")
-    return int(top_k + offset)
+    if type(top_k) is not int or not 1 <= top_k <= MAX_TOP_K:
+        raise InvalidInputError(f"top_k must be 1 to {MAX_TOP_K:,}")
+    return top_k + check_place(offset, "offset")

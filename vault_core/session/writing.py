@@ -11,12 +11,14 @@ from vault_core.index import Row
 from vault_core.lifecycle import Batch, Receipt
 from vault_core.log import Plan
 from vault_core.memory import Draft, Memory, Namespace
+from vault_core.memory.arguments import check_ids, each_of
 from vault_core.memory.canonical import readable
 from vault_core.memory.draft import (
     CONTENT_FIELD,
     DEFAULT_SPACE,
     check_content,
     check_id,
+    check_label,
     memory_from,
     searched_text,
     vectors_of,
@@ -64,7 +66,7 @@ class Writer:
 
     def add_many(self, drafts: Iterable[Draft], box: str) -> list[Memory]:
         """One commit for all drafts, or none."""
-        given = list(drafts)
+        given = each_of(drafts, "drafts")
         prepared = self._prepared(given)
         if not prepared:
             return []
@@ -94,6 +96,7 @@ class Writer:
 
     def restore(self, id: str, version: str, namespace: Namespace, box: str) -> Memory:
         """An earlier version becomes the current one again, as a new version."""
+        check_label(version, "version")
 
         def work(batch: Batch) -> Memory:
             session = self._session
@@ -148,7 +151,7 @@ class Writer:
         """Confirm memories, and maybe give them another expiry; one commit without new versions."""
         moment = parse_time(expires_at, "expires_at")
         expires = None if keep_expiry else -1 if moment is None else to_micros(moment)
-        wanted = [check_id(id_) for id_ in dict.fromkeys(ids)]
+        wanted = check_ids(ids)
 
         def work(batch: Batch) -> int:
             for id_ in wanted:
