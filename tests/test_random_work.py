@@ -66,32 +66,29 @@ class World:
         expired = expected.expires is not None and expected.expires <= self.clock.now
         return not expected.archived and not expired
 
-    def said_already(self, place: Place, text: str) -> str | None:
-        """The memory that an add without id is taken for."""
-        for (where, id_), expected in self.memories.items():
-            if where == place and expected.versions[-1].text == text and self.visible(expected):
-                return id_
-        return None
+    def added(self, place: Place, text: str, memory: Memory) -> None:
+        """An add without id gave this: a memory that said the same, if there was one, else a new one."""
+        same = {
+            id_
+            for (where, id_), expected in self.memories.items()
+            if where == place and expected.versions[-1].text == text and self.visible(expected)
+        }
+        assert memory.id in same if same else (place, memory.id) not in self.memories
+        if not same:
+            self.memories[place, memory.id] = Expected([Version(text, created=self.clock.now)])
 
     # steps
 
     def add(self, vault: Vault) -> None:
         (box, namespace), text = place, _ = self.place(), self.text()
-        known = self.said_already(place, text)
-        memory = vault.add(text, box=box, namespace=namespace)
-        assert known is None or memory.id == known
-        if known is None:
-            self.memories[place, memory.id] = Expected([Version(text, created=self.clock.now)])
+        self.added(place, text, vault.add(text, box=box, namespace=namespace))
 
     def add_many(self, vault: Vault) -> None:
         box, namespace = place = self.place()
         texts = [self.text() for _ in range(self.chance.randrange(1, 6))]
         memories = vault.add_many([Draft(content=text, namespace=namespace) for text in texts], box=box)
         for text, memory in zip(texts, memories, strict=True):
-            known = self.said_already(place, text)
-            assert known is None or memory.id == known
-            if known is None:
-                self.memories[place, memory.id] = Expected([Version(text, created=self.clock.now)])
+            self.added(place, text, memory)
 
     def upsert(self, vault: Vault) -> None:
         (box, namespace), text = place, _ = self.place(), self.text()

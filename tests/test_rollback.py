@@ -3,7 +3,7 @@
 import os
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import permutations
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from support import FULL, vaults
 from support.copies import Storage, storage
 from support.processes import Other, call
-from vault_core import Passphrase, RollbackError, Vault
+from vault_core import Passphrase, RollbackError, SessionStateError, Vault
 
 STATES = 200
 ANCHOR_BYTES = 4096 + 128  # docs/format.md §8: two slots
@@ -428,6 +428,36 @@ def verified(folder: Path, name: str) -> list[str]:
     with vaults.reopen(folder, name) as vault:
         vault.verify(full=True)
         return vaults.texts(vault)
+
+
+def remove(file: Path) -> None:
+    file.unlink()
+
+
+def replace_by_a_copy(file: Path) -> None:
+    copy = file.with_name("copy")
+    shutil.copyfile(file, copy)
+    copy.replace(file)
+
+
+def replace_by_an_older_state(file: Path) -> None:
+    file.with_name("older.vault").replace(file)
+
+
+@pytest.mark.parametrize("happened", [remove, replace_by_a_copy, replace_by_an_older_state])
+def test_an_open_session_acknowledges_nothing_once_another_file_is_in_its_place(
+    tmp_path: Path, operator: Storage, happened: Callable[[Path], None]
+) -> None:
+    vault = vaults.create(tmp_path)
+    vault.add("memory", id="kept")
+    operator.copy(tmp_path / vaults.NAME, tmp_path / "older.vault")
+    vault.add("newer")
+    call(happened, tmp_path / vaults.NAME)
+
+    for name in [*CALLS, *CALLS]:
+        with pytest.raises(SessionStateError, match="replaced or removed"):
+            CALLS[name](vault)
+    vault.close()
 
 
 def test_an_open_session_goes_on_when_its_own_state_is_put_back(tmp_path: Path, operator: Storage) -> None:

@@ -91,6 +91,7 @@ class SqliteStore:
         self._check_path(create)
         with _translated():
             self._db = self._connect(create)
+            self._file = self._in_place()
             try:
                 if not create:
                     self._check_identity()
@@ -124,8 +125,15 @@ class SqliteStore:
             return self._read_header(self._connection())
 
     def moved(self) -> bool:
-        """See `Store.moved`. Own commits don't count: the session knows them."""
+        """See `Store.moved`. Own commits don't count: the session knows them.
+
+        Raises:
+            SessionStateError: another file has taken the place of the one that is open, which nobody will ever see
+                again; restoring and synchronising do that. Nothing may be acknowledged from here on.
+        """
         with _translated():
+            if self._in_place() != self._file:
+                raise SessionStateError("the vault's file was replaced or removed; close this session and look there")
             seen = self._connection().execute("PRAGMA data_version").fetchone()[0]
         moved, self._seen = seen != self._seen, seen
         return bool(moved)
@@ -337,6 +345,14 @@ class SqliteStore:
             raise VaultTamperedError("the vault's tables are not those of format 1")
         if not self._read_only and db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             raise VaultTamperedError("the vault's file is not in WAL mode any more")
+
+    def _in_place(self) -> tuple[int, int] | None:
+        """Which file is at the path; asked by name, for the file itself is SQLite's alone."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None or os.getpid() != self._pid:
