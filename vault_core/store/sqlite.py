@@ -45,6 +45,12 @@ SCHEMA = (
     "CREATE TABLE record (address INTEGER PRIMARY KEY, body BLOB NOT NULL)",
     "CREATE TABLE part (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
 )
+NEW_FILE = (  # in this order
+    f"PRAGMA page_size={PAGE_SIZE}",
+    "PRAGMA synchronous=EXTRA",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA journal_mode=WAL",
+)
 EVERY_CONNECTION = (
     "PRAGMA synchronous=FULL",
     "PRAGMA temp_store=MEMORY",
@@ -322,13 +328,14 @@ class SqliteStore:
             self.path.chmod(0o600)  # empty so far; the WAL and its index take the same mode from it
         db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BLOB)
         db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-        if create:
-            db.execute(f"PRAGMA page_size={PAGE_SIZE}")
-            db.execute("PRAGMA synchronous=EXTRA")
-            db.execute("PRAGMA secure_delete=ON")
-            db.execute("PRAGMA journal_mode=WAL")
-        for pragma in EVERY_CONNECTION:
-            db.execute(pragma)
+        try:
+            for pragma in (*NEW_FILE, *EVERY_CONNECTION) if create else EVERY_CONNECTION:
+                db.execute(pragma)
+        except sqlite3.Error as error:
+            db.close()
+            if create and _name(error).startswith("SQLITE_BUSY"):
+                raise ConflictError("another program is making something at this place just now") from None
+            raise
         return db
 
     def _check_identity(self) -> None:
@@ -439,7 +446,7 @@ def _translated() -> Iterator[None]:
 
 
 def _translation(error: sqlite3.Error) -> VaultError:
-    name = getattr(error, "sqlite_errorname", None) or ""
+    name = _name(error)
     if name.split("_")[:2] == ["SQLITE", "NOTADB"]:
         return VaultNotFoundError("this file is not a Strongroom vault, or its first page is damaged")
     if any(name.startswith(busy) for busy in _BUSY):
@@ -457,3 +464,7 @@ def _translation(error: sqlite3.Error) -> VaultError:
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return SessionStateError("this session is closed; open a new one")
     return VaultTamperedError(_TAMPERED)
+
+
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""
