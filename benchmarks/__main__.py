@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import page
-from benchmarks.machine import line, machine
+from benchmarks.machine import line, load, machine
 from benchmarks.measures import NAMES, QUICK, SIZES, Course, run
 from benchmarks.report import table
 
@@ -21,7 +21,7 @@ def main() -> None:
         kept = json.loads(page.KEPT.read_text())
     else:
         kept = _measured(chosen)
-        print(line(kept["machine"], kept["versions"]), table(kept["results"]), sep="\n\n")
+        print(line(kept), table(kept["results"]), sep="\n\n")
         if chosen.json:
             chosen.json.write_text(json.dumps(kept, indent=1) + "\n")
     if chosen.page:
@@ -58,7 +58,7 @@ def _measured(chosen: argparse.Namespace) -> dict[str, Any]:
         out.update(field.out)
     for name, why in sorted(out.items()):
         _tell(f"{name} skipped: {why}")
-    return {"machine": machine(), "versions": versions, "out": out, "results": _median(every)}
+    return {"machine": machine(), "load": load(), "versions": versions, "out": out, "results": _median(every)}
 
 
 def _median(every: list[Any]) -> Any:

@@ -3,6 +3,7 @@
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 
 def machine() -> dict[str, str]:
@@ -16,12 +17,26 @@ def machine() -> dict[str, str]:
     }
 
 
-def line(found: dict[str, str], versions: dict[str, str]) -> str:
-    """All of it as one line."""
-    shown = (
-        f"{found['cores']} cores ({found['processor']}), {found['memory']}, {found['system']}, Python {found['python']}"
-    )
-    return ", ".join([shown, *(f"{name} {version}" for name, version in sorted(versions.items(), key=_folded))])
+def load() -> float | None:
+    """How many processes wanted a core in the last five minutes, our own included; None where nobody counts."""
+    try:
+        return round(os.getloadavg()[1], 1)
+    except (AttributeError, OSError):
+        return None
+
+
+def line(kept: dict[str, Any]) -> str:
+    """The machine, its load at the end of the run, and all versions, as one line."""
+    found, versions = kept["machine"], sorted(kept["versions"].items(), key=_folded)
+    shown = [
+        f"{found['cores']} cores ({found['processor']})",
+        found["memory"],
+        found["system"],
+        *([] if kept["load"] is None else [f"load {kept['load']}"]),
+        f"Python {found['python']}",
+        *(f"{name} {version}" for name, version in versions),
+    ]
+    return ", ".join(shown)
 
 
 def _folded(item: tuple[str, str]) -> str:

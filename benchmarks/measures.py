@@ -82,8 +82,8 @@ def _add(course: Course, folder: Path, whole: Field) -> Results:
         whole.versions.update(field.versions)
     return {
         "bytes": sizes,
-        "strongroom": {**_spread(ours), "busy": percentile(busy, 0.5)},
-        "sqlite": _spread(raw),
+        "strongroom": {**_spread(ours), "p10": percentile(ours, 0.1), "busy": percentile(busy, 0.5)},
+        "sqlite": {**_spread(raw), "p10": percentile(raw, 0.1)},
         "ratio": percentile(ratios, 0.5),
     }
 

@@ -25,6 +25,8 @@ HOW = """\
   the median of whole runs.
 - Texts are like turns of a chat, about 15 words; vectors have 384 dimensions, are given, and are the same for all. A
   query is a question with two to four words that matter and a vector near one of the memories.
+- The load says how many processes wanted a core in the last five minutes of the run, the benchmark's own one or two
+  included. Where it is above the number of cores, all times are those of a machine that does other work as well.
 - *One memory, durable*: `add` with its vector, beside a raw SQLite transaction that inserts one row of the entry's size
   and one of the record's, under the same pragmas (page size, WAL, `synchronous=FULL`, `secure_delete`). The quicker the
   disk, the larger the ratio: what is not the disk's is processor time, which has a row of its own.
@@ -46,7 +48,7 @@ def write(kept: dict[str, Any]) -> list[Path]:
     drawn = pictures(kept["results"])
     shown = "".join(f"![{name}](benchmarks-{name}.svg)\n\n" for name in drawn)
     out = "".join(f"- {name} did not take part: {why}\n" for name, why in sorted(kept["out"].items()))
-    machine = f"Machine: {line(kept['machine'], kept['versions'])}.\n\n"
+    machine = f"Machine: {line(kept)}.\n\n"
     page = DOCS / "benchmarks.md"
     page.write_text(HEAD + machine + (out + "\n" if out else "") + shown + markdown(kept["results"]) + "\n" + HOW)
     written = [page]

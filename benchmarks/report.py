@@ -86,6 +86,12 @@ def _add(found: Results) -> Iterator[Row]:
         beside=f"raw SQLite commit {_spread(found['sqlite'])}",
     )
     yield Row(what="ratio", ours=f"{ratio:.2f}", target="at most 2", met=ratio <= 2)
+    ours, raw = found["strongroom"]["p10"], found["sqlite"]["p10"]
+    yield Row(
+        what="the quickest tenth (p10)",
+        ours=f"{short(ours)}, ratio {ours / raw:.2f}",
+        beside=f"raw commit {short(raw)}",
+    )
     yield Row(what="processor time", ours=short(found["strongroom"]["busy"]))
 
 
@@ -94,7 +100,7 @@ def _many(found: Results) -> Iterator[Row]:
         ours = rates.get("strongroom")
         if ours is None:
             continue
-        peers = [f"{name} {rates[name]:,.0f}/s ({ours / rates[name]:.1f}×)" for name in PEERS if name in rates]
+        peers = [f"{name} {rates[name]:,.0f}/s ({_times(ours / rates[name])})" for name in PEERS if name in rates]
         yield Row(
             what=f"up to {int(size):,}, {max(int(size) // 10, 1):,} at a time",
             ours=f"{ours:,.0f}/s",
@@ -155,6 +161,10 @@ def _memory(found: Results) -> Iterator[Row]:
                 beside=", ".join(f"{peer} {_megabytes(found[peer][at])}" for peer in PEERS if peer in found),
                 **_aim("450 MB", ours <= 450e6, aimed=aimed),
             )
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f}×" if ratio >= 1 else f"{ratio:.2g}×"
 
 
 def _aim(target: str, met: bool, *, aimed: bool) -> dict[str, Any]:
