@@ -290,6 +290,7 @@ class SqliteStore:
                 db.close()
         sidecar, self._sidecar = self._sidecar, None
         if sidecar is not None:
+            fcntl.flock(sidecar, fcntl.LOCK_UN)  # a child forked this very moment still has the file open
             os.close(sidecar)
 
     def _check_path(self, create: bool) -> None:
