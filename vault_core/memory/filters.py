@@ -113,6 +113,7 @@ class Compare(Filter):
             )
         if len(self.path) > 1 and self.path[0] not in NESTED:
             raise InvalidInputError(f"the filter field {self.path[0]!r} has nothing below it")
+        _check_operand(self.operand)
         if self.operator in _LIST_OPERANDS and not isinstance(self.operand, list | tuple | set | frozenset):
             raise InvalidInputError(f"${self.operator} needs a list")
         if self.operator in _TEXT_OPERANDS and not isinstance(self.operand, str):
@@ -159,6 +160,17 @@ def descend(value: Any, path: Path) -> Any:
             return MISSING
         value = value[key]
     return value
+
+
+def _check_operand(value: Any, depth: int = 0) -> None:
+    """Refuse what no memory can hold."""
+    if depth > MAX_DEPTH:
+        raise InvalidInputError(f"a filter compares with values at most {MAX_DEPTH} deep")
+    if isinstance(value, list | tuple | set | frozenset | Mapping):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            _check_operand(inner, depth + 1)
+    elif value is not None and not isinstance(value, bool | int | float | str | datetime):
+        raise InvalidInputError(f"a filter compares with JSON values and times, not with a {type(value).__name__}")
 
 
 def _parse(given: Any, budget: list[int], depth: int) -> Filter:
