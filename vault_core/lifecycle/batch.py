@@ -80,7 +80,9 @@ class Batch:
         else:
             memory = self._upsert(memory)
         if memory.thread is not None and memory.position is None:
-            memory = placed(memory, memory.address, self._next_position(memory.namespace, memory.thread))
+            memory = placed(
+                memory, memory.address, self._next_position(memory.namespace, memory.thread), self._box.name
+            )
         return self.revise(memory, keep_history=keep_history)
 
     def revise(self, memory: Memory, *, keep_history: bool) -> Memory:
@@ -90,11 +92,11 @@ class Batch:
         if not keep_history:
             self._erase_versions(memory.id, memory.namespace)
         if mine is not None and not keep_history:  # twice in one batch: the last one holds, in the place of the first
-            memory = placed(memory, mine.address, memory.position)
+            memory = placed(memory, mine.address, memory.position, self._box.name)
             self._records[mine.address.n] = encode_memory(memory)
             self._values[mine.address.n] = memory
         else:
-            memory = placed(memory, self._place(), memory.position)
+            memory = placed(memory, self._place(), memory.position, self._box.name)
             self._append(encode_memory(memory), memory, MEMORY)
         self._mine[memory.namespace, memory.id] = memory
         self._hashes[memory.namespace, memory.content_hash] = memory
