@@ -1,8 +1,8 @@
-"""The catalogue: one row for every unerased version, item and space, in a SQLite database in RAM, with full text.
+"""The catalogue: one row for every unerased version, item and space, in a SQLite database in RAM.
 
 Rules (docs/format.md, DESIGN §6):
 - `temp_store=MEMORY` and `secure_delete=ON` here too: SQLite would spill plaintext to the temp folder otherwise.
-- Writes stay in one open transaction; nothing here has to survive, and FTS5 then gathers its terms in RAM.
+- Writes stay in one open transaction; nothing here has to survive.
 - Nothing of a caller's becomes SQL text; values are parameters.
 """
 
@@ -40,7 +40,6 @@ CREATE TABLE item (
 CREATE TABLE space (
   name TEXT PRIMARY KEY, dimension INTEGER NOT NULL, fingerprint TEXT NOT NULL, address INTEGER NOT NULL,
   digest BLOB NOT NULL);
-CREATE VIRTUAL TABLE words USING fts5 (text, content='memory', content_rowid='address', tokenize='porter unicode61');
 """
 _COLUMNS = [
     "address",
@@ -156,7 +155,6 @@ class Catalogue:
         else:
             _load(self._db, image)
         self._db.execute("BEGIN")
-        self._unread: list[tuple[int, str]] = []  # words are taken in by the first query that could need them
         self._namespaces: dict[Namespace, int] = {
             tuple(json.loads(labels)): number
             for number, labels in self._db.execute("SELECT number, labels FROM namespace")
@@ -202,7 +200,6 @@ class Catalogue:
         if len(last) < len(rows):
             rows = [row._replace(current=int(last[row.namespace, row.id] == row.address)) for row in rows]
         self._insert(rows)
-        self._unread += [(row.address, row.text) for row in rows if row.text is not None]
         return rows
 
     def _insert(self, rows: Sequence[Row]) -> None:
@@ -221,12 +218,9 @@ class Catalogue:
         self._db.execute("UPDATE memory SET current = 0 WHERE address = ?", (address,))
 
     def erase(self, address: int) -> Row | None:
-        """Remove a version and its words; gives what was there."""
+        """Remove a version; gives what was there."""
         row = self.row(address)
         if row is not None:
-            if row.text is not None:
-                self._take_words_in()
-                self._db.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (address, row.text))
             self._db.execute("DELETE FROM memory WHERE address = ?", (address,))
         return row
 
@@ -338,19 +332,6 @@ class Catalogue:
         moment = "created" if column == "created" else "coalesce(event, created)"
         return {address: (key, address) for address, key in self._db.execute(f"SELECT address, {moment} FROM memory")}
 
-    # words
-
-    def match(self, query: str, limit: int) -> list[tuple[int, float]]:
-        """(address, BM25) of versions that match an FTS5 query, best first; higher is better."""
-        self._take_words_in()
-        sql = "SELECT rowid, -rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?"
-        return self._db.execute(sql, (query, limit)).fetchall()
-
-    def _take_words_in(self) -> None:
-        if self._unread:
-            self._db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", self._unread)
-            self._unread.clear()
-
     # items
 
     def put_items(self, items: Sequence[Item], digests: Sequence[bytes]) -> None:
@@ -460,9 +441,7 @@ class Catalogue:
         )
 
     def image(self) -> bytes:
-        """The database as bytes, with no trace of erased rows: FTS5 keeps deleted terms until it is optimised."""
-        self._take_words_in()
-        self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
+        """The database as bytes, with no trace of erased rows."""
         self._db.execute("COMMIT")
         try:
             return self._db.serialize()

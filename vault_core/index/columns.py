@@ -1,67 +1,123 @@
-"""Columns: what decides whether a memory may be a hit, as arrays, so that 100,000 rows are judged in a millisecond.
+"""Columns: what decides whether a memory may be a hit, and what it stands beside, as arrays, so that 100,000 rows are
+judged in a millisecond.
 
 One row for every unerased version, in log order; addresses only grow, so a binary search finds a row.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-CURRENT, ARCHIVED, SUPERSEDED, SEARCHED, ERASED = 1, 2, 4, 8, 16
+from vault_core.index.growing import Growing
+
+CURRENT, ARCHIVED, SUPERSEDED, SEARCHED, ERASED, ASKS, COMPOSITE, AFFINITY = (1 << bit for bit in range(8))
 NEVER = np.iinfo(np.int64).max
-_FIRST = 1024
-_PACKED = ("<i8", "<i4", "u1", "<i8", "<i8")  # the arrays of a snapshot, in the order of `Columns`
+NOBODY = -1  # no thread, no source
+_PACKED = {  # the arrays of a snapshot, in the order of `Entry`
+    "address": "<i8", "namespace": "<i4", "flags": "u1", "expires": "<i8", "created": "<i8", "moment": "<i8",
+    "thread": "<i4", "position": "<i8", "source": "<i4", "importance": "<f4",
+}  # fmt: skip
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 
+class Entry(NamedTuple):
+    """One row. `moment` is when it happened, else when the memory was first written; times in microseconds."""
+
+    address: int
+    namespace: int
+    flags: int
+    expires: int
+    created: int
+    moment: int
+    thread: int
+    position: int
+    source: int
+    importance: float
+
+
 class Columns:
-    """Growing arrays: address, namespace number, flags, expiry, creation."""
+    """Growing arrays, one for each field of `Entry`."""
 
     def __init__(self) -> None:
-        self.size = 0
-        self._address = np.zeros(_FIRST, np.int64)
-        self._namespace = np.zeros(_FIRST, np.int32)
-        self._flags = np.zeros(_FIRST, np.uint8)
-        self._expires = np.zeros(_FIRST, np.int64)
-        self._created = np.zeros(_FIRST, np.int64)
+        self._columns = {name: Growing(kind) for name, kind in _PACKED.items()}
+        self.threads, self.sources = Names(), Names()  # labels: (namespace number, thread), and who said it
+
+    @property
+    def size(self) -> int:
+        """How many rows there are, erased ones counted."""
+        return self._columns["address"].size
 
     @property
     def address(self) -> Ints:
         """Addresses, ascending."""
-        return self._address[: self.size]
+        return self._columns["address"].values
 
     @property
     def flags(self) -> NDArray[np.uint8]:
         """Flags of each row."""
-        return self._flags[: self.size]
+        return self._columns["flags"].values
 
     @property
     def created(self) -> Ints:
         """When each version was written, microseconds."""
-        return self._created[: self.size]
+        return self._columns["created"].values
 
-    def append(self, rows: Sequence[tuple[int, int, int, int | None, int]]) -> int:
-        """Add rows of (address, namespace number, flags, expires, created); gives the number of the first."""
-        first, end = self.size, self.size + len(rows)
-        self._grow(end)
+    @property
+    def moment(self) -> Ints:
+        """When each happened, or was first written, microseconds."""
+        return self._columns["moment"].values
+
+    @property
+    def namespace(self) -> NDArray[np.int32]:
+        """The number of each row's namespace."""
+        return self._columns["namespace"].values
+
+    @property
+    def thread(self) -> NDArray[np.int32]:
+        """The number of each row's thread, or NOBODY."""
+        return self._columns["thread"].values
+
+    @property
+    def position(self) -> Ints:
+        """The place of each row in its thread."""
+        return self._columns["position"].values
+
+    @property
+    def source(self) -> NDArray[np.int32]:
+        """The number of each row's source, or NOBODY."""
+        return self._columns["source"].values
+
+    @property
+    def importance(self) -> NDArray[np.float32]:
+        """The importance of each row, 0 to 1; NaN for none."""
+        return self._columns["importance"].values
+
+    def append(self, rows: Sequence[Entry]) -> int:
+        """Add rows; gives the number of the first."""
+        first = self.size
         if rows:
-            address, namespace, flags, expires, created = zip(*rows, strict=True)
-            self._address[first:end] = address
-            self._namespace[first:end] = namespace
-            self._flags[first:end] = flags
-            self._expires[first:end] = [NEVER if moment is None else moment for moment in expires]
-            self._created[first:end] = created
-        self.size = end
+            for column, values in zip(self._columns.values(), zip(*rows, strict=True), strict=True):
+                column.append(values)
         return first
+
+    @property
+    def kept(self) -> Ints:
+        """The rows that are not erased."""
+        return np.flatnonzero((self.flags & ERASED) == 0)
 
     def pack(self) -> list[bytes]:
         """Everything about the rows that are left, for a snapshot."""
-        kept = np.flatnonzero((self.flags & ERASED) == 0)
-        return [array[kept].astype(kind).tobytes() for array, kind in zip(self._arrays(), _PACKED, strict=True)]
+        kept = self.kept
+        found = {name: self._columns[name].values[kept] for name in _PACKED}
+        threads, found["thread"] = self.threads.only(found["thread"])
+        sources, found["source"] = self.sources.only(found["source"])
+        arrays = [found[name].astype(kind).tobytes() for name, kind in _PACKED.items()]
+        return [*arrays, msgpack.packb([list(threads), list(sources)])]
 
     @classmethod
     def unpack(cls, packed: Sequence[bytes]) -> "Columns":
@@ -70,24 +126,16 @@ class Columns:
         Raises:
             ValueError: the arrays don't fit each other.
         """
-        found = [np.frombuffer(raw, kind) for raw, kind in zip(packed, _PACKED, strict=True)]
+        *arrays, names = packed
+        found = [np.frombuffer(raw, kind) for raw, kind in zip(arrays, _PACKED.values(), strict=True)]
         if len({len(array) for array in found}) != 1:
             raise ValueError("columns of different lengths")
         columns = cls()
-        columns._grow(len(found[0]))
-        for array, own in zip(found, columns._arrays(), strict=True):
-            own[: len(array)] = array
-        columns.size = len(found[0])
+        threads, sources = msgpack.unpackb(names)
+        columns.threads, columns.sources = Names(map(tuple, threads)), Names(sources)
+        for array, own in zip(found, columns._columns.values(), strict=True):
+            own.append(array)
         return columns
-
-    def _arrays(self) -> tuple[NDArray[Any], ...]:
-        return self._address, self._namespace, self._flags, self._expires, self._created
-
-    def _grow(self, end: int) -> None:
-        while end > len(self._address):
-            for name in ("_address", "_namespace", "_flags", "_expires", "_created"):
-                old = getattr(self, name)
-                setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
 
     def row(self, address: int) -> int:
         """The row of an address that is known to be there."""
@@ -100,11 +148,11 @@ class Columns:
     def set(self, address: int, flag: int, on: bool) -> None:
         """Set or clear a flag."""
         row = self.row(address)
-        self._flags[row] = self._flags[row] | flag if on else self._flags[row] & ~np.uint8(flag)
+        self.flags[row] = self.flags[row] | flag if on else self.flags[row] & ~np.uint8(flag)
 
     def expire(self, address: int, moment: int | None) -> None:
         """Set when a row expires."""
-        self._expires[self.row(address)] = NEVER if moment is None else moment
+        self._columns["expires"].values[self.row(address)] = NEVER if moment is None else moment
 
     def visible(
         self,
@@ -121,7 +169,31 @@ class Columns:
         needed = 0 if versions else CURRENT
         mask: Mask = (self.flags & (hidden | needed)) == needed
         if not expired:
-            mask &= self._expires[: self.size] > now
+            mask &= self._columns["expires"].values > now
         if namespaces is not None:
-            mask &= np.isin(self._namespace[: self.size], np.asarray(namespaces, np.int32))
+            mask &= np.isin(self.namespace, np.asarray(namespaces, np.int32))
         return mask
+
+
+class Names:
+    """Numbers for labels, in the order of their first use."""
+
+    def __init__(self, labels: Iterable[Any] = ()) -> None:
+        self._numbers = {label: number for number, label in enumerate(labels)}
+
+    def number(self, label: Any) -> int:
+        """The number of a label, given on first use."""
+        return self._numbers.setdefault(label, len(self._numbers))
+
+    def __iter__(self) -> Any:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def only(self, numbers: NDArray[np.int32]) -> "tuple[Names, NDArray[np.int32]]":
+        """Only the labels that these numbers use, and the same with the numbers that they have then."""
+        labels, used = list(self._numbers), np.unique(numbers[numbers != NOBODY])
+        renumbered = np.full(len(labels) + 1, NOBODY, np.int32)  # the last one is NOBODY's own
+        renumbered[used] = np.arange(len(used))
+        return Names(labels[number] for number in used.tolist()), renumbered[numbers]

@@ -1,9 +1,11 @@
-"""The index of one box: catalogue, columns and vectors, moved forward commit by commit.
+"""The index of one box: catalogue, columns, words and vectors, moved forward commit by commit.
 
 A commit is checked as a whole before anything changes, so that a refused one leaves the index as it was. The same
 commits give the same index, whichever session applies them and however it got there.
 """
 
+import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +14,23 @@ import numpy as np
 
 from vault_core.errors import EmbedderMismatchError, VaultTamperedError
 from vault_core.index.catalogue import Catalogue, Row
-from vault_core.index.columns import ARCHIVED, CURRENT, ERASED, SEARCHED, SUPERSEDED, Columns
+from vault_core.index.columns import (
+    AFFINITY,
+    ARCHIVED,
+    ASKS,
+    COMPOSITE,
+    CURRENT,
+    ERASED,
+    NEVER,
+    NOBODY,
+    SEARCHED,
+    SUPERSEDED,
+    Columns,
+    Entry,
+)
+from vault_core.index.threads import Threads
 from vault_core.index.vectors import ExactVectors
+from vault_core.index.words import Words
 from vault_core.log.log import Commit
 from vault_core.log.ops import Erase, Mark, Put, Touch
 from vault_core.memory.codec import ITEM, MEMORY, SPACE
@@ -25,9 +42,13 @@ _REFUSED = "a commit of the log does not fit what came before it"
 class BoxIndex:
     """Everything needed to answer a query on one box. Not safe for several threads; the session holds the lock."""
 
-    def __init__(self, catalogue: Catalogue | None = None, columns: Columns | None = None) -> None:
+    def __init__(
+        self, catalogue: Catalogue | None = None, columns: Columns | None = None, words: Words | None = None
+    ) -> None:
         self.catalogue = catalogue or Catalogue()
         self.columns = columns or Columns()
+        self.words = words or Words()
+        self.threads = Threads(self.columns)
         self.vectors: dict[str, ExactVectors] = {}
         self.missing: set[int] = set()  # erased before we came, by a commit that we have not applied yet
         self.last_erase = 0
@@ -137,6 +158,8 @@ class BoxIndex:
                 continue
             gone.append(number)
             self.columns.set(number, ERASED, True)
+            self.words.erase(self.columns.row(number))
+            self.threads.changed(number)
             affected |= self._touched_by(row)
             if row.current:
                 self._promote(row)
@@ -151,6 +174,7 @@ class BoxIndex:
         if left:
             self.catalogue.update(left[-1].address, current=1)
             self.columns.set(left[-1].address, CURRENT, True)
+            self.threads.changed(left[-1].address)
 
     def _put(self, commit: Commit, kinds: dict[int, int], values: Sequence[Any]) -> None:
         memories: list[Memory] = []
@@ -182,9 +206,11 @@ class BoxIndex:
             if before is not None:
                 self.catalogue.retire(before.address)
                 self.columns.set(before.address, CURRENT, False)
+                self.threads.changed(before.address)
                 affected |= self._touched_by(before)
         rows = self.catalogue.insert(memories, digests)
-        self.columns.append([(row.address, row.namespace, _flags(row), row.expires, row.updated) for row in rows])
+        self.columns.append([self._entry(row) for row in rows])
+        self.words.append(_words(row) for row in rows)
         self._put_vectors(memories)
         for row in rows:
             if row.subject is not None or row.supersedes is not None:
@@ -193,6 +219,21 @@ class BoxIndex:
         if self.catalogue.any_supersedes():
             affected |= {_key(row) for row in rows if self.catalogue.superseding(row.id, row.namespace)}
         self.settle(affected)
+
+    def _entry(self, row: Row) -> Entry:
+        columns = self.columns
+        return Entry(
+            row.address,
+            row.namespace,
+            _flags(row),
+            NEVER if row.expires is None else row.expires,
+            row.updated,
+            row.created if row.event is None else row.event,
+            NOBODY if row.thread is None else columns.threads.number((row.namespace, row.thread)),
+            0 if row.position is None else row.position,
+            NOBODY if row.source is None else columns.sources.number(row.source),
+            math.nan if row.importance is None else row.importance,
+        )
 
     def _put_vectors(self, memories: Sequence[Memory]) -> None:
         owners: dict[str, list[int]] = defaultdict(list)
@@ -276,9 +317,22 @@ def _key(row: Row) -> tuple[int, str, str | None, str | None]:
 
 
 def _flags(row: Row) -> int:
-    return (
-        (CURRENT if row.current else 0) | (ARCHIVED if row.archived else 0) | (SEARCHED if row.text is not None else 0)
-    )
+    flags = _TIER_FLAGS[row.tier]
+    flags |= (CURRENT if row.current else 0) | (ARCHIVED if row.archived else 0)
+    if row.text is not None:
+        flags |= SEARCHED | (ASKS if _QUESTION.search(row.text, max(0, len(row.text) - _ENDING)) else 0)
+    return flags
 
 
+def _words(row: Row) -> tuple[str, str]:
+    """What stands in front of a row's text, and the text."""
+    text = row.text or ""
+    return text[: row.lead], text[row.lead :]
+
+
+_TIER_FLAGS = (0, COMPOSITE, AFFINITY)
+_ENDING = 300  # characters in which a question has to end
+_QUESTION = re.compile(
+    r"\?[^\w\[]*(?:\[[^\[\]]*\]\s*)?$"
+)  # the last thing said, or the last before an attachment in brackets
 _KINDS: dict[int, Any] = {MEMORY: Memory, ITEM: Item, SPACE: Space}

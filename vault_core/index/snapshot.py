@@ -20,12 +20,14 @@ from vault_core.errors import VaultTamperedError
 from vault_core.index.catalogue import Catalogue
 from vault_core.index.columns import Columns
 from vault_core.index.index import BoxIndex
+from vault_core.index.tokens import STEMMER
 from vault_core.index.vectors import ExactVectors
+from vault_core.index.words import Words
 from vault_core.keys import Box
 from vault_core.log import LogState, Restored
 from vault_core.store import Store
 
-LAYOUT = 1  # of catalogue and vector parts; another one is dropped, not converted
+LAYOUT = f"2 {STEMMER}"  # of catalogue and vector parts; another one is dropped, not converted
 PART_BYTES = 1 << 20  # opened a part at a time, and one this small stays in the processor's caches on its way
 MAX_SEGMENTS = 64  # that are not full; then they are written anew as few
 _PREFIX = 4 + 8 + 16
@@ -79,6 +81,7 @@ def build(
             "boxes": list(boxes),
             "catalogue": catalogue,
             "columns": [_sliced(writer, packed) for packed in index.columns.pack()],
+            "words": [_sliced(writer, packed) for packed in index.words.pack(index.columns.kept)],
             "vectors": clean.segments,
             "last_erase": index.last_erase,
         }
@@ -187,9 +190,10 @@ def _load_box(store: Store, vault: bytes, box: Box, manifest: dict[str, Any]) ->
 
     try:
         columns = Columns.unpack([joined(names) for names in manifest["columns"]])
+        words = Words.unpack([joined(names) for names in manifest["words"]])
     except ValueError:
         raise VaultTamperedError(_UNUSABLE) from None
-    index = BoxIndex(Catalogue(joined(manifest["catalogue"])), columns)
+    index = BoxIndex(Catalogue(joined(manifest["catalogue"])), columns, words)
     index.last_erase = manifest["last_erase"]
     kept = Kept()
     for space, segments in manifest["vectors"].items():

@@ -85,16 +85,33 @@ class ExactVectors:
                 self._rows[row] = -1
             self._fields.pop(int(row), None)
 
-    def cosines(self, query: Matrix) -> NDArray[np.float32]:
-        """The cosine of every row with the query (any length but zero); erased rows give 0."""
+    @property
+    def approximate(self) -> bool:
+        """Whether `nearest` may miss some."""
+        return False
+
+    def nearest(self, query: Matrix, limit: int) -> Ints:
+        """The rows of the best `limit` vectors, ascending."""
+        near = self.cosines(query)
+        near[self.owners == 0] = -2.0
+        return np.sort(np.argsort(-near, kind="stable")[:limit])
+
+    def at(self, rows: Ints) -> Matrix:
+        """Some unit vectors."""
+        return self._gather(rows)
+
+    def cosines(self, query: Matrix, rows: Ints | None = None) -> NDArray[np.float32]:
+        """The cosine of every row, or of these ascending ones, with the query (any length but zero); 0 if erased."""
         norm = float(np.sqrt(query @ query))
         unit = (query / (norm or 1.0)).astype(np.float32, copy=False)
+        # Not `np.dot`: its BLAS threads wait for each other by spinning, and on a machine that has other work to
+        # do the same product takes twenty times as long. One core does it at the speed of memory.
+        if rows is not None and len(rows) < self.size:
+            return np.einsum("ij,j->i", self._gather(rows), unit)
         out = np.empty(self.size, np.float32)
         for number, block in enumerate(self._blocks):
             start = number * BLOCK_ROWS
             end = min(start + BLOCK_ROWS, self.size)
-            # Not `np.dot`: its BLAS threads wait for each other by spinning, and on a machine that has other work to
-            # do the same product takes twenty times as long. One core does it at the speed of memory.
             np.einsum("ij,j->i", block[: end - start], unit, out=out[start:end])
         return out
 
@@ -114,6 +131,8 @@ class ExactVectors:
 
     def _gather(self, rows: Ints) -> Matrix:
         out = np.empty((len(rows), self.dimension), np.float32)
+        if not len(rows):
+            return out
         for number in range(int(rows[0]) // BLOCK_ROWS, int(rows[-1]) // BLOCK_ROWS + 1):
             inside = (rows // BLOCK_ROWS) == number
             out[inside] = self._blocks[number][rows[inside] % BLOCK_ROWS]

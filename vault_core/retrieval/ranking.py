@@ -1,30 +1,54 @@
-"""Ranking: lexical and dense candidates, fused by their normalised scores.
+"""Ranking: from a question to hits, each with what its score is made of. Pure functions over an index.
 
-Weighted scores rather than reciprocal ranks: on turn-level LoCoMo recall cosine + 0.5 BM25/max finds 0.67 of the
-evidence and reciprocal rank fusion 0.56 (docs/adr/0004-fusion.md).
+Top to bottom:
+1. Words: what the question's words say, of a memory, of the turns around it and of its conversation (`lexical`).
+2. Vectors: the cosine with the question's vector, where there is one (`dense`).
+3. The two are added up, for the best of each and the turns beside them.
+4. Context: a turn takes over a part of what the turns beside it say, above all an answer of what was asked.
+5. Who and when: what the person said whom the question names; what happened when the question says; a date or number
+   where the question wants one; importance and freshness, gently.
+6. Feedback: what lies near the best hits comes closer.
+7. Tiers: a pattern for a question about patterns, a fact for one about facts (`tiers`).
+8. Cut: what lies far below the best is noise.
+
+Weighted scores rather than reciprocal ranks (docs/adr/0004-fusion.md); what each part is worth is measured in
+docs/recall.md.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vault_core.index import BoxIndex
-from vault_core.index.columns import Ints, Mask
+from vault_core.index.columns import ASKS, NOBODY, Ints, Mask
+from vault_core.index.tokens import stems
 from vault_core.memory.model import Vector
+from vault_core.retrieval.dense import Dense, top
+from vault_core.retrieval.lexical import Lexical, Scores, lexical, with_phrases
+from vault_core.retrieval.question import NUMBER_WORDS, TIME_WORDS, Question
 from vault_core.retrieval.scope import Scope, accept_all
 
-LEXICAL_WEIGHT = 0.5  # of the best lexical score against a cosine of 1
+WORDS = 1.0  # weights: of the lexical score
+COSINE = 1.0
+ANSWER = 0.35  # of the score of the question that a turn follows
+BESIDE = 0.3  # of the score of the next turn, and a quarter of it of the turn before
+BEFORE = 0.25
+NAMED = 0.15  # the rest are parts of the best score so far: said by the person whom the question names
+WANTED = 0.1  # holds a date or a number, where one is asked for
+ASKING = 0.15  # taken off a turn that asks: it says little itself
+DATED = 0.15  # happened in the time that the question names
+IMPORTANT = 0.05  # most that importance does, up or down
+FRESH = 0.02  # most that freshness does
+FRESH_DAYS = 90.0  # after which half of it is gone
+FEEDBACK = 0.3  # of the cosine with the mean of the best
+FEEDBACK_HITS = 3
 RELATIVE_CUT = 0.2  # of the best score: what lies below is noise
-MIN_COSINE = 0.1  # a vector this far away says nothing
-_FIRST_LOOK = 200  # candidates; more are taken while a filter refuses them
+MIN_WORDS = 0.02  # what no words and no vector speak for is no hit, wherever it stands
+MIN_COSINE = 0.2
+FIRST_LOOK = 200  # candidates; more are taken while a filter refuses them
 _GROWTH = 8
-_NOTHING = -2.0  # below every cosine: no vector, or out of scope
-_SOMETHING = -1.5
-
-Cosines = NDArray[np.float32]
-Scores = NDArray[np.float64]
+_DAY = 86_400_000_000  # microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,150 +60,184 @@ class Hit:
     parts: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """Candidates as arrays, best first; made into hits only as far as they are wanted."""
+
+    rows: Ints
+    scores: Scores
+    parts: Mapping[str, Scores]
+
+    def hit(self, index: BoxIndex, at: int) -> Hit:
+        """The candidate at a place."""
+        parts = {name: float(values[at]) for name, values in self.parts.items()}
+        return Hit(int(index.columns.address[self.rows[at]]), float(self.scores[at]), parts)
+
+
 def rank(
-    index: BoxIndex, query: str | None, vector: Vector | None, space: str, scope: Scope, *, wanted: int, cut: bool
+    index: BoxIndex,
+    question: Question | None,
+    vector: Vector | None,
+    space: str,
+    scope: Scope,
+    *,
+    wanted: int,
+    cut: bool,
 ) -> list[Hit]:
-    """The best `wanted` hits, best first; equal scores in log order. `query` and `vector` may each be None."""
+    """The best `wanted` hits, best first; equal scores in log order. `question` and `vector` may each be None."""
     mask = scope.mask(index, searched=vector is None)
-    if not mask.any():
+    if question is not None and question.phrases:
+        mask = with_phrases(index, question, mask)
+    seen = int(mask.sum())
+    if not seen:
         return []
-    limit = max(_FIRST_LOOK, wanted * 2)
-    lexical = _lexical(index, query, mask, limit)
-    cosines = None if vector is None else _best_cosines(index, space, vector, mask)
+    words = None if question is None else lexical(index, _without_names(index, question, mask), mask)
+    dense = None if vector is None or space not in index.vectors else Dense(index, space, vector, mask)
+    limit = max(FIRST_LOOK, wanted * 2)
     while True:
-        dense = _top(cosines, limit)
-        ranked = _fused(index, lexical, dense, cosines)
-        if cut and len(ranked.scores):
-            ranked = ranked.cut(must_say=query is not None)
-        accepted = list(_accepted(ranked, scope, wanted))
-        all_seen = lexical.complete and len(dense) < limit
-        if len(accepted) >= wanted or all_seen or (cut and _best_unseen(lexical, dense, cosines) < ranked.floor):
+        rows = _candidates(index, words, dense, mask, limit)
+        ranked = _ranked(index, question, words, dense, scope, rows, mask)
+        noise = 0
+        if cut:
+            found = len(ranked.rows)
+            ranked = _cut(ranked, must_say=question is not None)
+            noise = found - len(ranked.rows)
+        accepted = list(_accepted(index, ranked, scope, wanted))
+        if len(accepted) >= wanted or limit >= seen or noise > limit // 2:
             return accepted
         limit *= _GROWTH
-        lexical = _lexical(index, query, mask, limit)
 
 
 def nearest(index: BoxIndex, vector: Vector, space: str, scope: Scope, *, wanted: int) -> list[Hit]:
     """Plain cosine: min(wanted, n) hits, no cut and nothing else mixed in."""
     mask = scope.mask(index, searched=False)
-    cosines = _best_cosines(index, space, vector, mask)
-    if cosines is None:
+    if space not in index.vectors or not mask.any():
         return []
-    limit = max(_FIRST_LOOK, wanted)
+    dense, limit = Dense(index, space, vector, mask), max(FIRST_LOOK, wanted)
     while True:
-        rows = _top(cosines, limit)
-        rows = rows[np.argsort(-cosines[rows], kind="stable")]
-        near = cosines[rows].astype(np.float64)
-        accepted = list(_accepted(_Ranked(index.columns.address[rows], near, None, near), scope, wanted))
-        if len(accepted) >= wanted or len(rows) < limit:
+        rows = dense.nearest(limit)
+        near = dense.cosines(rows)[rows].astype(np.float64)
+        order = np.argsort(-near, kind="stable")
+        ranked = _Ranked(rows[order], near[order], {"cosine": near[order]})
+        accepted = list(_accepted(index, ranked, scope, wanted))
+        if len(accepted) >= wanted or limit >= len(mask):
             return accepted
         limit *= _GROWTH
 
 
-@dataclass(frozen=True, slots=True)
-class _Lexical:
-    """Rows that match the words, with BM25 divided by the best of them; those left out have at most `unseen`."""
-
-    rows: Ints
-    scores: Scores
-    complete: bool
-    unseen: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranked:
-    """Candidates as arrays, best first; made into hits only as far as they are wanted."""
-
-    addresses: Ints
-    scores: Scores
-    words: Scores | None
-    near: Scores
-
-    @property
-    def floor(self) -> float:
-        """What lies below is noise."""
-        return float(self.scores[0]) * RELATIVE_CUT if len(self.scores) else 0.0
-
-    def cut(self, *, must_say: bool) -> "_Ranked":
-        """Without the noise; with `must_say` also without those that neither words nor vector speak for."""
-        kept = self.scores >= self.floor
-        if must_say and self.words is not None:
-            kept &= (self.words > 0) | (self.near >= MIN_COSINE)
-        words = None if self.words is None else self.words[kept]
-        return _Ranked(self.addresses[kept], self.scores[kept], words, self.near[kept])
-
-    def hit(self, at: int) -> Hit:
-        """The candidate at a place."""
-        parts = {"cosine": float(self.near[at])}
-        if self.words is not None:
-            parts = {"lexical": float(self.words[at]), **parts}
-        return Hit(int(self.addresses[at]), float(self.scores[at]), parts)
+def _candidates(index: BoxIndex, words: Lexical | None, dense: Dense | None, mask: Mask, limit: int) -> Ints:
+    """The best of each kind, and the turns beside them."""
+    found = [] if words is None else [top(words.total, limit, above=0.0)]
+    if dense is not None:
+        found.append(dense.nearest(limit))
+    rows = np.unique(np.concatenate(index.threads.around(np.unique(np.concatenate(found)), 1)))
+    return rows[(rows != NOBODY) & mask[rows]]
 
 
-def _best_cosines(index: BoxIndex, space: str, vector: Vector, mask: Mask) -> Cosines | None:
-    """For each row of the columns its best vector's cosine; −2 where it has none or doesn't count."""
-    vectors = index.vectors.get(space)
-    if vectors is None or not vectors.size:
-        return None
-    cosines = vectors.cosines(vector)
-    rows = vectors.owner_rows(index.columns)
-    if (rows < 0).any():
-        rows, cosines = rows[rows >= 0], cosines[rows >= 0]
-    best = np.full(index.columns.size, _NOTHING, np.float32)
-    if vectors.one_each:
-        best[rows] = cosines
-    else:
-        np.maximum.at(best, rows, cosines)
-    best[~mask] = _NOTHING
-    return best
-
-
-def _top(best: Cosines | None, limit: int) -> Ints:
-    """The rows with the best cosines, ascending."""
-    if best is None:
-        return np.zeros(0, np.int64)
-    if limit < len(best):
-        rows = np.sort(np.argpartition(best, len(best) - limit)[len(best) - limit :])
-        return rows[best[rows] > _SOMETHING]
-    return np.flatnonzero(best > _SOMETHING)
-
-
-def _lexical(index: BoxIndex, query: str | None, mask: Mask, limit: int) -> _Lexical:
-    found = index.catalogue.match(query, limit) if query is not None else []
-    if not found:
-        return _Lexical(np.zeros(0, np.int64), np.zeros(0), complete=True)
-    rows = index.columns.rows(address for address, _ in found)
-    scores = np.fromiter((score for _, score in found), np.float64) / (found[0][1] or 1.0)
-    complete = len(found) < limit
-    return _Lexical(rows[mask[rows]], scores[mask[rows]], complete, 0.0 if complete else float(scores[-1]))
-
-
-def _fused(index: BoxIndex, lexical: _Lexical, dense: Ints, cosines: Cosines | None) -> _Ranked:
-    """All candidates, best first; equal scores in log order."""
-    rows = np.union1d(lexical.rows, dense)
-    words = np.zeros(len(rows))
-    words[np.searchsorted(rows, lexical.rows)] = lexical.scores
-    near = np.zeros(len(rows)) if cosines is None else np.clip(cosines[rows], 0.0, None).astype(np.float64)
-    scores = words if cosines is None else LEXICAL_WEIGHT * words + near
+def _ranked(
+    index: BoxIndex,
+    question: Question | None,
+    words: Lexical | None,
+    dense: Dense | None,
+    scope: Scope,
+    rows: Ints,
+    mask: Mask,
+) -> _Ranked:
+    base, parts = np.zeros(index.columns.size + 1), dict[str, Scores]()  # one more, for NOBODY
+    if words is not None:
+        parts |= {name: WORDS * getattr(words, name)[rows] for name in ("own", "window", "thread", "phrase")}
+        base[:-1] += WORDS * words.total
+    if dense is not None:
+        parts["cosine"] = COSINE * np.clip(dense.cosines(rows)[rows], 0.0, None).astype(np.float64)
+        base[rows] += parts["cosine"]
+    parts |= _context(index, base, rows)
+    best = float(base[rows].max(initial=0.0))
+    for name, part in _circumstances(index, question, scope, rows, mask).items():
+        parts[name] = best * part
+    if dense is not None and question is not None:
+        parts["feedback"] = _feedback(dense, rows, _total(parts, rows))
+    scores = _total(parts, rows)
     order = np.argsort(-scores, kind="stable")
-    return _Ranked(index.columns.address[rows[order]], scores[order], words[order], near[order])
+    return _Ranked(rows[order], scores[order], {name: part[order] for name, part in parts.items()})
 
 
-def _best_unseen(lexical: _Lexical, dense: Ints, cosines: Cosines | None) -> float:
-    """The best score that anything outside both lists could have."""
-    if cosines is None:
-        return lexical.unseen
-    return LEXICAL_WEIGHT * lexical.unseen + (max(float(cosines[dense].min()), 0.0) if len(dense) else 0.0)
+def _total(parts: Mapping[str, Scores], rows: Ints) -> Scores:
+    return sum(parts.values(), np.zeros(len(rows)))
 
 
-def _accepted(ranked: _Ranked, scope: Scope, wanted: int) -> Iterator[Hit]:
+def _context(index: BoxIndex, base: Scores, rows: Ints) -> dict[str, Scores]:
+    before, after = index.threads.links()
+    asked = np.append((index.columns.flags & ASKS) != 0, False)
+    back, on = before[rows], after[rows]
+    return {
+        "context": BESIDE * (BEFORE * base[back] + base[on]),
+        "answer": ANSWER * base[back] * asked[back],
+    }
+
+
+def _circumstances(
+    index: BoxIndex, question: Question | None, scope: Scope, rows: Ints, mask: Mask
+) -> dict[str, Scores]:
+    columns, parts = index.columns, dict[str, Scores]()
+    if question is not None:
+        named = _named(index, question, mask)
+        parts["named"] = NAMED * np.isin(columns.source[rows], list(named))
+        parts["asking"] = -ASKING * ((columns.flags[rows] & ASKS) != 0)
+        for wants, kind in (question.wants_time, TIME_WORDS), (question.wants_number, NUMBER_WORDS):
+            if wants:
+                parts["wanted"] = WANTED * index.words.having(rows, index.words.numbers_like(kind))
+        if question.span is not None:
+            begin, end = question.span
+            parts["dated"] = DATED * ((columns.moment[rows] >= begin) & (columns.moment[rows] < end))
+    parts["importance"] = IMPORTANT * (2 * np.nan_to_num(columns.importance[rows], nan=0.5).astype(np.float64) - 1)
+    age = np.maximum(scope.now - columns.moment[rows], 0) / _DAY
+    parts["freshness"] = FRESH * 0.5 ** (age / FRESH_DAYS)
+    return parts
+
+
+def _feedback(dense: Dense, rows: Ints, scores: Scores) -> Scores:
+    best = rows[np.argsort(-scores, kind="stable")[:FEEDBACK_HITS]]
+    direction = dense.mean(best)
+    if direction is None:
+        return np.zeros(len(rows))
+    return FEEDBACK * np.clip(dense.cosines(rows, direction)[rows], 0.0, None).astype(np.float64)
+
+
+def _cut(ranked: _Ranked, *, must_say: bool) -> _Ranked:
+    """Without the noise; with `must_say` also without those that neither words nor vector speak for."""
+    if not len(ranked.rows):
+        return ranked
+    kept = ranked.scores >= RELATIVE_CUT * ranked.scores[0]
+    if must_say:
+        nothing = np.zeros(len(ranked.rows))
+        told = sum((ranked.parts.get(name, nothing) for name in ("own", "window", "phrase")), nothing)
+        kept &= (told >= MIN_WORDS) | (ranked.parts.get("cosine", nothing) >= MIN_COSINE)
+    return _Ranked(ranked.rows[kept], ranked.scores[kept], {name: part[kept] for name, part in ranked.parts.items()})
+
+
+def _named(index: BoxIndex, question: Question, mask: Mask) -> set[int]:
+    """The numbers of those sources that a question names."""
+    asked = set(question.terms)
+    found = {number for number, label in enumerate(index.columns.sources) if asked & set(stems(label))}
+    return found & set(np.unique(index.columns.source[mask]).tolist()) if found else found
+
+
+def _without_names(index: BoxIndex, question: Question, mask: Mask) -> Question:
+    """The question without the names of those who speak: they stand on every line that they said."""
+    named = _named(index, question, mask)
+    names = {one for number, label in enumerate(index.columns.sources) if number in named for one in stems(label)}
+    left = tuple(term for term in question.terms if term not in names)
+    return replace(question, terms=left) if left else question
+
+
+def _accepted(index: BoxIndex, ranked: _Ranked, scope: Scope, wanted: int) -> Iterator[Hit]:
     judge = scope.predicate or accept_all
     taken = 0
-    for start in range(0, len(ranked.addresses), _FIRST_LOOK):
-        some = ranked.addresses[start : start + _FIRST_LOOK].tolist()
+    for start in range(0, len(ranked.rows), FIRST_LOOK):
+        some = index.columns.address[ranked.rows[start : start + FIRST_LOOK]].tolist()
         for at, accepted in enumerate(judge(some), start):
             if accepted:
-                yield ranked.hit(at)
+                yield ranked.hit(index, at)
                 taken += 1
                 if taken == wanted:
                     return

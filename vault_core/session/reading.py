@@ -14,7 +14,7 @@ from vault_core.memory.arguments import check_number, check_page, check_place, e
 from vault_core.memory.draft import check_id, check_label, check_namespace
 from vault_core.memory.model import Vector
 from vault_core.memory.times import parse_time, to_micros
-from vault_core.retrieval.query import lexical_query
+from vault_core.retrieval.question import question_of
 from vault_core.retrieval.ranking import Hit, nearest, rank
 from vault_core.retrieval.scope import Scope, combined
 from vault_core.session.memories import current_row, each, fetch, fetch_addresses, known_at, of_type, predicate
@@ -83,7 +83,9 @@ def search(
 ) -> list[SearchResult]:
     """Ranked hits over the boxes asked."""
     wanted = _check_paging(top_k, offset)
-    asked = lexical_query(text) if lexical else None
+    asked = question_of(text) if lexical else None
+    if asked is not None and asked.empty:
+        asked = None
     if asked is None and vector is None:
         return []
 

@@ -1,0 +1,253 @@
+"""Words: a positional index over the rows of the columns, which counts, finds neighbours and forgets exactly.
+
+All tokens of all rows stand in one array, row after row, with a stop between rows. Looking a word up in it is made
+quick by segments: sorted copies of its positions. New rows are read without one until they are many, and segments are
+merged as they grow, so that a row is sorted a few times in its life.
+
+Rules:
+- Rows come in the order of the columns, one each; a row without text is empty.
+- Words are taken in by the first query that needs them, not by the write that brings them.
+- An erased row's tokens are stops at once, and a word that nothing else uses leaves the vocabulary.
+
+Why not FTS5: docs/adr/0009-own-words.md.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vault_core.index.columns import Ints
+from vault_core.index.growing import Growing
+from vault_core.index.tokens import stem, words
+
+STOP = 0  # the token between rows, and in place of what was erased
+_UNSORTED = 1 << 15  # tokens that are looked through one by one: a tenth of a millisecond a word
+_REMEMBERED = 1 << 16  # spellings whose stem is kept at hand
+
+Tokens = NDArray[np.int32]
+
+
+class Counts(NamedTuple):
+    """The rows that hold a word, ascending, and how often each does."""
+
+    rows: Ints
+    times: NDArray[np.float64]
+
+
+class _Segment(NamedTuple):
+    """The positions from `first` to `end`, ordered by token; `tokens[i]`'s begin at `starts[i]`."""
+
+    first: int
+    end: int
+    order: NDArray[np.int32]
+    tokens: Tokens
+    starts: Ints
+
+    def positions(self, token: int) -> Ints:
+        at = int(np.searchsorted(self.tokens, token))
+        if at == len(self.tokens) or self.tokens[at] != token:
+            return _NONE
+        end = int(self.starts[at + 1]) if at + 1 < len(self.starts) else len(self.order)
+        return self.order[int(self.starts[at]) : end].astype(np.int64)
+
+
+_NONE: Ints = np.zeros(0, np.int64)
+
+
+class Words:
+    """The words of all rows. Not safe for several threads; the session holds the lock."""
+
+    def __init__(self) -> None:
+        self._tokens, self._owners = Growing(np.int32), Growing(np.int32)
+        self._starts, self._lengths = Growing(np.int64), Growing(np.int32)
+        self._numbers: dict[str, int] = {}  # by stem
+        self._stems: list[str] = [""]
+        self._uses = np.zeros(1024, np.int64)
+        self._spelled: dict[str, int] = {}  # by word: what its stem's number is
+        self._segments: list[_Segment] = []
+        self._unread: list[tuple[str, str]] = []
+
+    def append(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Add a row for each (lead, text), read when it is needed."""
+        self._unread += texts
+
+    def number(self, stem: str) -> int | None:
+        """The token of a stem, or None if no row has it."""
+        self._read()
+        return self._numbers.get(stem)
+
+    def numbers_like(self, fits: "Iterable[str]") -> Ints:
+        """The tokens of those of some stems that there are."""
+        self._read()
+        found = [self._numbers[one] for one in fits if one in self._numbers]
+        return np.array(sorted(found), np.int64)
+
+    @property
+    def lengths(self) -> Tokens:
+        """How many words each row has."""
+        self._read()
+        return self._lengths.values
+
+    def counts(self, token: int) -> Counts:
+        """Where a word is, and how often."""
+        owners = self._owners.values[self.positions(token)]
+        if not len(owners):
+            return Counts(_NONE, np.zeros(0))
+        begins = np.flatnonzero(np.diff(owners, prepend=-1))
+        return Counts(owners[begins].astype(np.int64), np.diff(begins, append=len(owners)).astype(np.float64))
+
+    def positions(self, token: int) -> Ints:
+        """The places of a word among all tokens, ascending."""
+        self._read()
+        found = [segment.positions(token) for segment in self._segments]
+        done = self._segments[-1].end if self._segments else 0
+        found.append(np.flatnonzero(self._tokens.values[done:] == token) + done)
+        places = np.concatenate(found)
+        return places[self._tokens.values[places] == token]  # what was erased is a stop by now
+
+    def phrase(self, tokens: Sequence[int]) -> Ints:
+        """The rows in which these words follow each other, ascending."""
+        if not tokens:
+            return _NONE
+        offset = min(range(len(tokens)), key=lambda at: self._uses[tokens[at]])
+        places = self.positions(tokens[offset]) - offset
+        every = self._tokens.values
+        places = places[(places >= 0) & (places + len(tokens) <= len(every))]
+        for at, token in enumerate(tokens):
+            places = places[every[places + at] == token]
+        return np.unique(self._owners.values[places]).astype(np.int64)
+
+    def having(self, rows: Ints, tokens: Ints) -> NDArray[np.bool_]:
+        """Which of these rows have any of these words. For the few rows of a ranking."""
+        starts, lengths = self._starts.values[rows], self.spans_of(rows)
+        firsts = np.cumsum(lengths) - lengths
+        places = np.repeat(starts - firsts, lengths) + np.arange(int(lengths.sum()))
+        hits = np.isin(self._tokens.values[places], tokens)
+        counted = np.concatenate([[0], np.cumsum(hits)])
+        return np.asarray(counted[firsts + lengths] > counted[firsts])
+
+    def sets_of(self, rows: Sequence[int]) -> list[frozenset[int]]:
+        """The different words of each of these rows."""
+        self._read()
+        tokens, starts = self._tokens.values, self._starts.values
+        lengths = self.spans_of(np.asarray(rows, np.int64))
+        return [
+            frozenset(tokens[starts[row] : starts[row] + length].tolist()) - {STOP}
+            for row, length in zip(rows, lengths.tolist(), strict=True)
+        ]
+
+    def spans_of(self, rows: Ints) -> Ints:
+        """How many tokens each row takes up, stops included."""
+        starts, last = self._starts.values, self._starts.size - 1
+        ends = np.where(rows < last, starts[np.minimum(rows + 1, last)], self._tokens.size)
+        return np.asarray(ends - starts[rows])
+
+    def erase(self, row: int) -> None:
+        """Forget a row's words."""
+        self._read()
+        start = int(self._starts.values[row])
+        span = int(self.spans_of(np.array([row]))[0])
+        tokens = self._tokens.values[start : start + span]
+        gone = tokens[tokens != STOP]
+        np.subtract.at(self._uses, gone, 1)
+        for token in np.unique(gone[self._uses[gone] == 0]).tolist():
+            self._numbers.pop(self._stems[token], None)
+            self._stems[token] = ""
+        self._spelled.clear()
+        tokens[:] = STOP
+        self._lengths.values[row] = 0
+
+    def pack(self, kept: Ints) -> list[bytes]:
+        """Vocabulary, tokens and lengths of the rows that are kept, for a snapshot; nothing of the others."""
+        self._read()
+        spans = self.spans_of(kept)
+        firsts = np.cumsum(spans) - spans
+        places = np.repeat(self._starts.values[kept] - firsts, spans) + np.arange(int(spans.sum()))
+        tokens = self._tokens.values[places]
+        used, renumbered = np.unique(np.append(STOP, tokens), return_inverse=True)
+        vocabulary = "\n".join(self._stems[token] for token in used[1:].tolist())
+        arrays = renumbered[1:].astype("<i4"), spans.astype("<i4"), self._lengths.values[kept].astype("<i4")
+        return [vocabulary.encode(), *(array.tobytes() for array in arrays)]
+
+    @classmethod
+    def unpack(cls, packed: Sequence[bytes]) -> "Words":
+        """What `pack` gave, ready to grow.
+
+        Raises:
+            ValueError: the parts don't fit each other.
+        """
+        vocabulary, tokens, spans, lengths = packed[0].decode(), *(np.frombuffer(raw, "<i4") for raw in packed[1:])
+        if spans.sum() != len(tokens) or len(spans) != len(lengths) or (spans < 0).any():
+            raise ValueError("words of different lengths")
+        found = cls()
+        found._stems += vocabulary.split("\n") if vocabulary else []
+        found._numbers = {stem: number for number, stem in enumerate(found._stems) if number}
+        if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < len(found._stems):
+            raise ValueError("a word without a name")
+        found._tokens.append(tokens)
+        found._owners.append(np.repeat(np.arange(len(spans)), spans))
+        found._starts.append(np.cumsum(spans) - spans)
+        found._lengths.append(lengths)
+        found._count(tokens)
+        return found
+
+    def _read(self) -> None:
+        if self._unread:
+            unread, self._unread = self._unread, []
+            self._take_in(unread)
+        done = self._segments[-1].end if self._segments else 0
+        if self._tokens.size - done > _UNSORTED:
+            self._sort(done)
+
+    def _take_in(self, texts: Sequence[tuple[str, str]]) -> None:
+        tokens: list[int] = []
+        spans: list[int] = []
+        lengths: list[int] = []
+        for lead, text in texts:
+            before, said = self._tokenised(lead), self._tokenised(text)
+            row = [*before, STOP, *said, STOP] if before else [*said, STOP]
+            tokens += row
+            spans.append(len(row))
+            lengths.append(len(before) + len(said))
+        first, sizes = self._starts.size, np.array(spans, np.int64)
+        self._starts.append(self._tokens.size + np.cumsum(sizes) - sizes)
+        self._owners.append(np.repeat(np.arange(first, first + len(sizes)), sizes))
+        self._lengths.append(np.array(lengths))
+        fresh = np.array(tokens, np.int64)
+        self._tokens.append(fresh)
+        self._count(fresh)
+
+    def _tokenised(self, text: str) -> list[int]:
+        if not text:
+            return []
+        spelled = self._spelled
+        return [number if (number := spelled.get(word)) is not None else self._new(word) for word in words(text)]
+
+    def _new(self, word: str) -> int:
+        root = stem(word)
+        number = self._numbers.get(root)
+        if number is None:
+            number = self._numbers[root] = len(self._stems)
+            self._stems.append(root)
+        if len(self._spelled) >= _REMEMBERED:
+            self._spelled.clear()
+        self._spelled[word] = number
+        return number
+
+    def _count(self, tokens: NDArray[np.integer]) -> None:
+        if len(self._stems) > len(self._uses):
+            self._uses = np.concatenate([self._uses, np.zeros(len(self._stems), np.int64)])
+        self._uses[: len(self._stems)] += np.bincount(tokens, minlength=len(self._stems))[: len(self._stems)]
+        self._uses[STOP] = 0
+
+    def _sort(self, first: int) -> None:
+        """Sort what is unsorted, together with the segments before it that are not much larger."""
+        end = self._tokens.size
+        while self._segments and self._segments[-1].end - self._segments[-1].first < 2 * (end - first):
+            first = self._segments.pop().first
+        tokens = self._tokens.values[first:end]
+        order = np.argsort(tokens, kind="stable")
+        numbers, starts = np.unique(tokens[order], return_index=True)
+        self._segments.append(_Segment(first, end, (order + first).astype(np.int32), numbers, starts))

@@ -1,0 +1,65 @@
+"""Dense scores: cosines of a query's vector with those of memories. Pure."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vault_core.index import BoxIndex, ExactVectors
+from vault_core.index.columns import Ints, Mask
+from vault_core.memory.model import Vector
+
+NOTHING = -2.0  # below every cosine: no vector, or not asked for
+EXACT_PART = 8  # a query that may see less than an eighth of the memories has all of theirs compared
+
+Cosines = NDArray[np.float32]
+
+
+class Dense:
+    """The vectors of one space, compared with a query."""
+
+    def __init__(self, index: BoxIndex, space: str, query: Vector, mask: Mask) -> None:
+        self._vectors: ExactVectors = index.vectors[space]
+        self._query, self._mask = query, mask
+        self._owners = self._vectors.owner_rows(index.columns)  # for each vector its row; -1 for an erased one
+        self._size = index.columns.size
+        self._all: Cosines | None = None
+
+    def nearest(self, limit: int) -> Ints:
+        """The rows of about the best vectors, ascending; exactly the best where the index is exact."""
+        seen = int(self._mask.sum())
+        if self._vectors.approximate and seen * EXACT_PART >= self._size and limit * EXACT_PART < self._size:
+            found = self._owners[self._vectors.nearest(self._query, limit * self._size // max(seen, 1))]
+            rows = np.unique(found[found >= 0])
+            return rows[self._mask[rows]]
+        if self._all is None:
+            self._all = self.cosines(np.flatnonzero(self._mask))
+        return top(self._all, limit, above=NOTHING)
+
+    def cosines(self, rows: Ints, query: Vector | None = None) -> Cosines:
+        """By row of the columns, for these rows alone: the cosine of its best vector, or NOTHING."""
+        asked = np.zeros(self._size + 1, np.bool_)  # one more, for erased vectors
+        asked[rows] = True
+        places = np.flatnonzero(asked[self._owners])
+        found = self._vectors.cosines(self._query if query is None else query, places)
+        best = np.full(self._size, NOTHING, np.float32)
+        if self._vectors.one_each:
+            best[self._owners[places]] = found
+        else:
+            np.maximum.at(best, self._owners[places], found)
+        return best
+
+    def mean(self, rows: Ints) -> Vector | None:
+        """The direction that the vectors of some rows have in common."""
+        asked = np.zeros(self._size + 1, np.bool_)
+        asked[rows] = True
+        places = np.flatnonzero(asked[self._owners])
+        return np.mean(self._vectors.at(places), axis=0) if len(places) else None
+
+
+def top(scores: NDArray[np.floating], limit: int, *, above: float) -> Ints:
+    """The rows with the best scores above a bound, ascending; of equal ones those that were written first."""
+    if limit < len(scores):
+        bar = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        if bar > above:
+            better = np.flatnonzero(scores > bar)
+            return np.sort(np.append(better, np.flatnonzero(scores == bar)[: limit - len(better)]))
+    return np.flatnonzero(scores > above)
