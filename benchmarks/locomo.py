@@ -7,8 +7,8 @@ NPZ may hold vectors made before: `turn_key` ("sample/dia_id") with `turn_vec`, 
 
 The measure: one memory for each turn, one namespace for each conversation, one thread for each session, the speaker as
 source, the session's date as event time. For every question with valid evidence, frac@k is the part of the evidence
-that is among the first k hits; MRR is the mean of one over the rank of the first. Peers answer the same questions in the same
-run, over the same turns.
+that is among the first k hits; MRR is the mean of one over the rank of the first. Peers answer the same questions in
+the same run, over the same turns.
 """
 
 import argparse

@@ -29,7 +29,9 @@ def peers(data: "Sequence[Conversation]", with_vectors: bool) -> dict[str, Searc
 def _bm25(data: "Sequence[Conversation]") -> Search:
     db = sqlite3.connect(":memory:")
     db.execute("PRAGMA temp_store=MEMORY")
-    db.execute("CREATE VIRTUAL TABLE turn USING fts5 (sample UNINDEXED, key UNINDEXED, text, tokenize='porter unicode61')")
+    db.execute(
+        "CREATE VIRTUAL TABLE turn USING fts5 (sample UNINDEXED, key UNINDEXED, text, tokenize='porter unicode61')"
+    )
     rows = (
         (one.sample, turn.key, f"{turn.speaker} {turn.date:%A %-d %B %Y}\n{turn.text}")
         for one in data

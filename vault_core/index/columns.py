@@ -1,7 +1,7 @@
-"""Columns: what decides whether a memory may be a hit, and what it stands beside, as arrays, so that 100,000 rows are
-judged in a millisecond.
+"""Columns: what decides whether a memory may be a hit, and what it stands beside, as arrays.
 
-One row for every unerased version, in log order; addresses only grow, so a binary search finds a row.
+So 100,000 rows are judged in a millisecond. One row for every unerased version, in log order; addresses only grow, so
+a binary search finds a row.
 """
 
 from collections.abc import Iterable, Sequence

@@ -107,7 +107,8 @@ class ExactVectors:
         # Not `np.dot`: its BLAS threads wait for each other by spinning, and on a machine that has other work to
         # do the same product takes twenty times as long. One core does it at the speed of memory.
         if rows is not None and len(rows) < self.size:
-            return np.einsum("ij,j->i", self._gather(rows), unit)
+            some: NDArray[np.float32] = np.einsum("ij,j->i", self._gather(rows), unit)
+            return some
         out = np.empty(self.size, np.float32)
         for number, block in enumerate(self._blocks):
             start = number * BLOCK_ROWS

@@ -62,8 +62,10 @@ class Words:
     def __init__(self) -> None:
         self._tokens, self._owners = Growing(np.int32), Growing(np.int32)
         self._starts, self._lengths = Growing(np.int64), Growing(np.int32)
+        self._leads = Growing(np.int32)  # tokens of each row's lead, its stop included
         self._numbers: dict[str, int] = {}  # by stem
         self._stems: list[str] = [""]
+        self._numerals: set[str] = set()
         self._uses = np.zeros(1024, np.int64)
         self._spelled: dict[str, int] = {}  # by word: what its stem's number is
         self._segments: list[_Segment] = []
@@ -78,11 +80,15 @@ class Words:
         self._read()
         return self._numbers.get(stem)
 
-    def numbers_like(self, fits: "Iterable[str]") -> Ints:
+    def tokens_of(self, stems: Iterable[str]) -> list[int]:
         """The tokens of those of some stems that there are."""
         self._read()
-        found = [self._numbers[one] for one in fits if one in self._numbers]
-        return np.array(sorted(found), np.int64)
+        return [self._numbers[one] for one in stems if one in self._numbers]
+
+    def numerals(self, digits: int | None = None) -> list[int]:
+        """The tokens that are numbers, of so many digits."""
+        self._read()
+        return [self._numbers[one] for one in self._numerals if digits in (None, len(one)) and one in self._numbers]
 
     @property
     def lengths(self) -> Tokens:
@@ -104,8 +110,9 @@ class Words:
         found = [segment.positions(token) for segment in self._segments]
         done = self._segments[-1].end if self._segments else 0
         found.append(np.flatnonzero(self._tokens.values[done:] == token) + done)
-        places = np.concatenate(found)
-        return places[self._tokens.values[places] == token]  # what was erased is a stop by now
+        places: Ints = np.concatenate(found)
+        left: Ints = places[self._tokens.values[places] == token]  # what was erased is a stop by now
+        return left
 
     def phrase(self, tokens: Sequence[int]) -> Ints:
         """The rows in which these words follow each other, ascending."""
@@ -119,9 +126,11 @@ class Words:
             places = places[every[places + at] == token]
         return np.unique(self._owners.values[places]).astype(np.int64)
 
-    def having(self, rows: Ints, tokens: Ints) -> NDArray[np.bool_]:
-        """Which of these rows have any of these words. For the few rows of a ranking."""
-        starts, lengths = self._starts.values[rows], self.spans_of(rows)
+    def having(self, rows: Ints, tokens: Sequence[int]) -> NDArray[np.bool_]:
+        """Which of these rows have any of these words in their text. For the few rows of a ranking."""
+        self._read()
+        leads = self._leads.values[rows]
+        starts, lengths = self._starts.values[rows] + leads, self._spans(rows) - leads
         firsts = np.cumsum(lengths) - lengths
         places = np.repeat(starts - firsts, lengths) + np.arange(int(lengths.sum()))
         hits = np.isin(self._tokens.values[places], tokens)
@@ -132,13 +141,13 @@ class Words:
         """The different words of each of these rows."""
         self._read()
         tokens, starts = self._tokens.values, self._starts.values
-        lengths = self.spans_of(np.asarray(rows, np.int64))
+        lengths = self._spans(np.asarray(rows, np.int64))
         return [
             frozenset(tokens[starts[row] : starts[row] + length].tolist()) - {STOP}
             for row, length in zip(rows, lengths.tolist(), strict=True)
         ]
 
-    def spans_of(self, rows: Ints) -> Ints:
+    def _spans(self, rows: Ints) -> Ints:
         """How many tokens each row takes up, stops included."""
         starts, last = self._starts.values, self._starts.size - 1
         ends = np.where(rows < last, starts[np.minimum(rows + 1, last)], self._tokens.size)
@@ -148,12 +157,13 @@ class Words:
         """Forget a row's words."""
         self._read()
         start = int(self._starts.values[row])
-        span = int(self.spans_of(np.array([row]))[0])
+        span = int(self._spans(np.array([row]))[0])
         tokens = self._tokens.values[start : start + span]
         gone = tokens[tokens != STOP]
         np.subtract.at(self._uses, gone, 1)
         for token in np.unique(gone[self._uses[gone] == 0]).tolist():
             self._numbers.pop(self._stems[token], None)
+            self._numerals.discard(self._stems[token])
             self._stems[token] = ""
         self._spelled.clear()
         tokens[:] = STOP
@@ -162,14 +172,14 @@ class Words:
     def pack(self, kept: Ints) -> list[bytes]:
         """Vocabulary, tokens and lengths of the rows that are kept, for a snapshot; nothing of the others."""
         self._read()
-        spans = self.spans_of(kept)
+        spans = self._spans(kept)
         firsts = np.cumsum(spans) - spans
         places = np.repeat(self._starts.values[kept] - firsts, spans) + np.arange(int(spans.sum()))
         tokens = self._tokens.values[places]
         used, renumbered = np.unique(np.append(STOP, tokens), return_inverse=True)
         vocabulary = "\n".join(self._stems[token] for token in used[1:].tolist())
-        arrays = renumbered[1:].astype("<i4"), spans.astype("<i4"), self._lengths.values[kept].astype("<i4")
-        return [vocabulary.encode(), *(array.tobytes() for array in arrays)]
+        arrays = renumbered[1:], spans, self._leads.values[kept], self._lengths.values[kept]
+        return [vocabulary.encode(), *(array.astype("<i4").tobytes() for array in arrays)]
 
     @classmethod
     def unpack(cls, packed: Sequence[bytes]) -> "Words":
@@ -178,17 +188,20 @@ class Words:
         Raises:
             ValueError: the parts don't fit each other.
         """
-        vocabulary, tokens, spans, lengths = packed[0].decode(), *(np.frombuffer(raw, "<i4") for raw in packed[1:])
-        if spans.sum() != len(tokens) or len(spans) != len(lengths) or (spans < 0).any():
+        vocabulary = packed[0].decode()
+        tokens, spans, leads, lengths = (np.frombuffer(raw, "<i4") for raw in packed[1:])
+        if spans.sum() != len(tokens) or not len(spans) == len(leads) == len(lengths) or (spans < leads).any():
             raise ValueError("words of different lengths")
         found = cls()
         found._stems += vocabulary.split("\n") if vocabulary else []
         found._numbers = {stem: number for number, stem in enumerate(found._stems) if number}
+        found._numerals = {stem for stem in found._numbers if stem.isdecimal()}
         if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < len(found._stems):
             raise ValueError("a word without a name")
         found._tokens.append(tokens)
         found._owners.append(np.repeat(np.arange(len(spans)), spans))
         found._starts.append(np.cumsum(spans) - spans)
+        found._leads.append(leads)
         found._lengths.append(lengths)
         found._count(tokens)
         return found
@@ -204,16 +217,19 @@ class Words:
     def _take_in(self, texts: Sequence[tuple[str, str]]) -> None:
         tokens: list[int] = []
         spans: list[int] = []
+        leads: list[int] = []
         lengths: list[int] = []
         for lead, text in texts:
             before, said = self._tokenised(lead), self._tokenised(text)
             row = [*before, STOP, *said, STOP] if before else [*said, STOP]
             tokens += row
             spans.append(len(row))
+            leads.append(len(before) + 1 if before else 0)
             lengths.append(len(before) + len(said))
         first, sizes = self._starts.size, np.array(spans, np.int64)
         self._starts.append(self._tokens.size + np.cumsum(sizes) - sizes)
         self._owners.append(np.repeat(np.arange(first, first + len(sizes)), sizes))
+        self._leads.append(np.array(leads))
         self._lengths.append(np.array(lengths))
         fresh = np.array(tokens, np.int64)
         self._tokens.append(fresh)
@@ -231,6 +247,8 @@ class Words:
         if number is None:
             number = self._numbers[root] = len(self._stems)
             self._stems.append(root)
+            if root.isdecimal():
+                self._numerals.add(root)
         if len(self._spelled) >= _REMEMBERED:
             self._spelled.clear()
         self._spelled[word] = number

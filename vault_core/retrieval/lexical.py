@@ -65,9 +65,9 @@ def lexical(index: BoxIndex, question: Question, mask: Mask) -> Lexical:
         seen = mask[near]
         near, total = near[seen], total[seen]
         steps = index.threads.around(near, REACH)
-        length = sum(np.where(step == NOBODY, 0, lengths[step]) for step in steps)
+        length = sum((np.where(step == NOBODY, 0, lengths[step]) for step in steps), np.zeros(len(near)))
         window[near] += term.weight * _saturated(total, length, average * (2 * REACH + 1), B_AROUND)
-        thread.add(term)
+        thread.add(term.weight, term.counts)
     full = FULL * (sum(term.weight for term in terms) or 1.0)
     own, window, said = own / full, WINDOW * window / full, THREAD * thread.by_row(own) * mask / full
     phrase = PHRASE * np.minimum(_pairs(index, question, mask), 2) / FULL
@@ -95,12 +95,10 @@ class _Conversations:
         self._average = max(float(self._lengths.sum()) / max(int((self._lengths > 0).sum()), 1), 1.0)
         self._scores = np.zeros(count)
 
-    def add(self, term: "_Term") -> None:
+    def add(self, weight: float, counts: Counts) -> None:
         """Count a word."""
-        assert term.counts is not None
-        rows, times = term.counts
-        total = self._summed(times, self._threads[rows], len(self._scores))
-        self._scores += term.weight * _saturated(total, self._lengths, self._average, B_AROUND)
+        total = self._summed(counts.times, self._threads[counts.rows], len(self._scores))
+        self._scores += weight * _saturated(total, self._lengths, self._average, B_AROUND)
 
     def by_row(self, own: Scores) -> Scores:
         """The score of each row's thread; a row without one is a thread of its own."""
@@ -108,7 +106,7 @@ class _Conversations:
 
     @staticmethod
     def _summed(values: NDArray[Any], threads: NDArray[np.int32], count: int) -> Scores:
-        return np.bincount(threads + 1, weights=values, minlength=count + 1)[1:]
+        return np.bincount(threads + 1, weights=values, minlength=count + 1)[1:].astype(np.float64, copy=False)
 
 
 def _terms(index: BoxIndex, question: Question, mask: Mask) -> list[_Term]:
@@ -145,7 +143,7 @@ def _around(index: BoxIndex, counts: Counts) -> tuple[Ints, Scores]:
     there = rows != NOBODY
     total = np.bincount(rows[there], weights=times[there], minlength=index.columns.size)
     near = np.flatnonzero(total)
-    return near, total[near]
+    return near, total[near].astype(np.float64, copy=False)
 
 
 def _pairs(index: BoxIndex, question: Question, mask: Mask) -> Scores:

@@ -31,8 +31,8 @@ from vault_core.retrieval.scope import Scope, accept_all
 
 WORDS = 1.0  # weights: of the lexical score
 COSINE = 1.0
-ANSWER = 0.35  # of the score of the question that a turn follows
-BESIDE = 0.3  # of the score of the next turn, and a quarter of it of the turn before
+ANSWER = 0.3  # of the score of the question that a turn follows
+BESIDE = 0.25  # of the score of the next turn, and a quarter of it of the turn before
 BEFORE = 0.25
 NAMED = 0.15  # the rest are parts of the best score so far: said by the person whom the question names
 WANTED = 0.1  # holds a date or a number, where one is asked for
@@ -46,6 +46,7 @@ FEEDBACK_HITS = 3
 RELATIVE_CUT = 0.2  # of the best score: what lies below is noise
 MIN_WORDS = 0.02  # what no words and no vector speak for is no hit, wherever it stands
 MIN_COSINE = 0.2
+YEAR_DIGITS = 4
 FIRST_LOOK = 200  # candidates; more are taken while a filter refuses them
 _GROWTH = 8
 _DAY = 86_400_000_000  # microseconds
@@ -130,8 +131,9 @@ def _candidates(index: BoxIndex, words: Lexical | None, dense: Dense | None, mas
     found = [] if words is None else [top(words.total, limit, above=0.0)]
     if dense is not None:
         found.append(dense.nearest(limit))
-    rows = np.unique(np.concatenate(index.threads.around(np.unique(np.concatenate(found)), 1)))
-    return rows[(rows != NOBODY) & mask[rows]]
+    rows: Ints = np.unique(np.concatenate(index.threads.around(np.unique(np.concatenate(found)), 1)))
+    seen: Ints = rows[(rows != NOBODY) & mask[rows]]
+    return seen
 
 
 def _ranked(
@@ -181,18 +183,29 @@ def _circumstances(
     columns, parts = index.columns, dict[str, Scores]()
     if question is not None:
         named = _named(index, question, mask)
-        parts["named"] = NAMED * np.isin(columns.source[rows], list(named))
-        parts["asking"] = -ASKING * ((columns.flags[rows] & ASKS) != 0)
-        for wants, kind in (question.wants_time, TIME_WORDS), (question.wants_number, NUMBER_WORDS):
-            if wants:
-                parts["wanted"] = WANTED * index.words.having(rows, index.words.numbers_like(kind))
+        parts["named"] = NAMED * np.isin(columns.source[rows], list(named)).astype(np.float64)
+        parts["asking"] = -ASKING * ((columns.flags[rows] & ASKS) != 0).astype(np.float64)
+        sought = _sought(index, question)
+        if sought:
+            parts["wanted"] = WANTED * index.words.having(rows, sought).astype(np.float64)
         if question.span is not None:
             begin, end = question.span
-            parts["dated"] = DATED * ((columns.moment[rows] >= begin) & (columns.moment[rows] < end))
+            inside = (columns.moment[rows] >= begin) & (columns.moment[rows] < end)
+            parts["dated"] = DATED * inside.astype(np.float64)
     parts["importance"] = IMPORTANT * (2 * np.nan_to_num(columns.importance[rows], nan=0.5).astype(np.float64) - 1)
     age = np.maximum(scope.now - columns.moment[rows], 0) / _DAY
     parts["freshness"] = FRESH * 0.5 ** (age / FRESH_DAYS)
     return parts
+
+
+def _sought(index: BoxIndex, question: Question) -> list[int]:
+    """The words that an answer to this question is likely to have: of times, or numbers."""
+    sought = []
+    if question.wants_time:
+        sought += index.words.tokens_of(TIME_WORDS) + index.words.numerals(YEAR_DIGITS)
+    if question.wants_number:
+        sought += index.words.tokens_of(NUMBER_WORDS) + index.words.numerals()
+    return sought
 
 
 def _feedback(dense: Dense, rows: Ints, scores: Scores) -> Scores:
