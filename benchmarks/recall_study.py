@@ -64,7 +64,7 @@ def ablation(data: Sequence[Conversation], vault: Vault, modes: Sequence[bool]) 
     yield f"| | {' | '.join(titles)} |"
     yield f"|---|{'---|' * len(titles)}"
     for name, settings in {"everything": [], **{f"without {part}": of for part, of in PARTS.items()}}.items():
-        with changed({setting: 0.0 for setting in settings}):
+        with changed(dict.fromkeys(settings, 0.0)):
             found = [summary(scored(data, searched(vault, with_vectors=mode))) for mode in modes]
         yield f"| {name} | {' | '.join(f'{one[column]:.3f}' for one in found for column in ('frac@10', 'mrr'))} |"
 

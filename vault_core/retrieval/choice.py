@@ -71,7 +71,7 @@ def diverse(results: Sequence[SearchResult], space: str, diversity: float, wante
 
 
 def _likeness(memories: Sequence[Memory], space: str) -> Likeness:
-    """The best cosine of two memories' vectors; where one has none, the words that both have of those that either has."""
+    """The best cosine of two memories; where one has no vector, the part of their words that both have."""
     words = [frozenset(stems(memory.text)) for memory in memories]
     vectors = [_unit(memory, space) for memory in memories]
 
