@@ -18,8 +18,8 @@ Made by the benchmark itself: `make bench` runs it and prints this table,
 
 """
 WHY = {  # by heading; shown beside what this run missed
-    "Batches with given vectors": "Each memory is an object that is checked, classified, encoded, sealed under a key of "
-    "its own, hashed, and entered into a table with two indexes, in Python and on one core. Sealing a batch on two "
+    "Batches with given vectors": "Each memory is an object that is checked, classified, encoded, sealed under a key "
+    "of its own, hashed, and entered into a table with two indexes, in Python and on one core. Sealing a batch on two "
     "threads was tried and takes longer than on one. "
     "Now and then a batch also pays for a snapshot.",
 }
