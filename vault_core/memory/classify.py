@@ -64,5 +64,5 @@ def classify(content: Any) -> str:
 
 
 def _words(text: str) -> list[str]:
-    # For ASCII the same words as the pattern's, at an eighth of its cost; this is done for every memory.
+    # For ASCII the same words as the pattern's, at half its cost; this is done for every memory.
     return text.translate(_BREAKS).split() if text.isascii() else _WORD.findall(text)

@@ -6,7 +6,6 @@ ignored; anything of a wrong type or size is refused.
 
 from collections.abc import Mapping
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgpack
@@ -47,14 +46,6 @@ _LISTS = (("ns", "namespace"), ("tg", "tags"), ("su", "supersedes"), ("sl", "slo
 _FRESH = State()
 
 
-def _values(fields: tuple[tuple[str, str], ...]) -> "attrgetter[tuple[Any, ...]]":
-    """The attributes of a memory that these fields hold, all at once."""
-    return attrgetter(*(name for _, name in fields))
-
-
-_plain, _times, _lists = _values(_PLAIN), _values(_TIMES), _values(_LISTS)
-
-
 def encode_memory(memory: Memory) -> bytes:
     """A memory version as the plaintext of a record."""
     record: dict[str, Any] = {"id": memory.id, "h": memory.content_hash}
@@ -62,14 +53,14 @@ def encode_memory(memory: Memory) -> bytes:
         record["c"] = memory.content
     else:
         record["j"] = compact_json(memory.content)
-    for (key, _), value in zip(_PLAIN, _plain(memory), strict=True):
-        if value is not None:
+    for key, name in _PLAIN:
+        if (value := getattr(memory, name)) is not None:
             record[key] = value
-    for (key, _), value in zip(_TIMES, _times(memory), strict=True):
-        if value is not None:
+    for key, name in _TIMES:
+        if (value := getattr(memory, name)) is not None:
             record[key] = to_micros(value)
-    for (key, _), value in zip(_LISTS, _lists(memory), strict=True):
-        if value:
+    for key, name in _LISTS:
+        if value := getattr(memory, name):
             record[key] = list(value)
     record.update(_rarer(memory))
     if memory.vectors:

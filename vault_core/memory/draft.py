@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -43,8 +42,7 @@ def memory_from(draft: Draft, *, id: str, now: datetime, provenance: Mapping[str
     check_content(draft.content)
     if draft.tier not in TIERS:
         raise InvalidInputError("tier must be ATOM, COMPOSITE or AFFINITY")
-    optional = zip(_OPTIONAL, _optional(draft), strict=True)
-    given = {name: check(value, name) for (name, check), value in optional if value is not None}
+    given = {name: check(value, name) for name, check in _OPTIONAL if (value := getattr(draft, name)) is not None}
     if "memory_type" not in given:
         given["memory_type"] = classify(draft.content)
     return Memory(
@@ -275,4 +273,3 @@ _OPTIONAL: tuple[tuple[str, Callable[[Any, str], Any]], ...] = (  # what a draft
     ("data_class", check_label),
     ("reason", check_label),
 )
-_optional = attrgetter(*(name for name, _ in _OPTIONAL))  # all at once: most are None
