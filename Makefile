@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 STATES ?= 10000
 
-.PHONY: check format test test-wheel bench docs crash demo
+.PHONY: check format test test-wheel bench bench-page docs crash demo
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -34,6 +34,10 @@ test-wheel: $(READY)  ## the suite on the built wheel, in a fresh environment
 
 bench: $(READY)  ## speed, beside what else is installed
 	$(BIN)/python -m benchmarks
+
+bench-page: $(READY)  ## docs/benchmarks.md and its pictures, from a fresh run beside all peers
+	$(BIN)/pip install -q chromadb lancedb vaultmem
+	$(BIN)/python -m benchmarks --json docs/benchmarks.json --page
 
 docs: $(READY)  ## the pages and pictures that are made from code
 	$(BIN)/python docs/house.py

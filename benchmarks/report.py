@@ -56,6 +56,12 @@ def markdown(results: Results) -> str:
     return "\n".join(parts)
 
 
+def missed(results: Results) -> dict[str, list[Row]]:
+    """The rows that are not what was aimed at, by their heading."""
+    found = {heading: [row for row in shown if row.met is False] for heading, shown in rows(results).items()}
+    return {heading: some for heading, some in found.items() if some}
+
+
 def short(seconds: float) -> str:
     """A time with three figures and the unit that fits."""
     if seconds >= 1:

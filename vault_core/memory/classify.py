@@ -48,6 +48,7 @@ _RULES = (
     ),
 )
 _WORD = re.compile(r"[\w']+")
+_BREAKS = "".join(letter if _WORD.match(letter) else " " for letter in map(chr, range(128)))
 
 
 def classify(content: Any) -> str:
@@ -55,8 +56,13 @@ def classify(content: Any) -> str:
     if not isinstance(content, str):
         return SEMANTIC
     beginning = content[:_ENOUGH].lower()
-    words = frozenset(_WORD.findall(beginning))
+    words = frozenset(_words(beginning))
     for rule in _RULES:
         if not rule.hints.isdisjoint(words) and rule.pattern.search(beginning):
             return rule.type
     return SEMANTIC
+
+
+def _words(text: str) -> list[str]:
+    # For ASCII the same words as the pattern's, at half its cost; this is done for every memory.
+    return text.translate(_BREAKS).split() if text.isascii() else _WORD.findall(text)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from vault_core.embedders import Embedder, embed_checked
@@ -184,7 +185,8 @@ class Writer:
             if not isinstance(draft, Draft):
                 raise InvalidInputError("add_many takes Draft values; build them with Draft(content=…)")
         vectors = [vectors_of(draft) for draft in drafts]
-        memories = [self._made(draft, own) for draft, own in zip(drafts, vectors, strict=True)]
+        now = from_micros(self._session.now())  # one commit, one moment
+        memories = [self._made(draft, own, now) for draft, own in zip(drafts, vectors, strict=True)]
         if self._embedder is None:
             return memories
         bare = [place for place, own in enumerate(vectors) if DEFAULT_SPACE not in own]
@@ -193,12 +195,11 @@ class Writer:
             vectors[place].update(fresh)  # the same dict the memory holds
         return memories
 
-    def _made(self, draft: Draft, vectors: Any) -> Memory:
+    def _made(self, draft: Draft, vectors: Any, now: datetime | None = None) -> Memory:
         session = self._session
         id_ = secrets.token_hex(ID_BYTES) if draft.id is None else check_id(draft.id)
-        return memory_from(
-            draft, id=id_, now=from_micros(session.now()), provenance=session.provenance, vectors=vectors
-        )
+        moment = from_micros(session.now()) if now is None else now
+        return memory_from(draft, id=id_, now=moment, provenance=session.provenance, vectors=vectors)
 
     def _embedded(self, texts: Sequence[str | None]) -> list[dict[str, dict[str, Vector]]]:
         asked = [text for text in texts if text]
