@@ -91,7 +91,7 @@ def as_embedder(given: Any) -> Embedder | None:
     if given is None:
         return None
     if hasattr(given, "embed_documents") and hasattr(given, "embed_query"):
-        if not (hasattr(given, "dimension") and hasattr(given, "fingerprint")):
+        if not (_has(given, "dimension") and _has(given, "fingerprint")):
             raise InvalidInputError("an embedder needs `dimension` and `fingerprint`; wrap it in CallableEmbedder")
         return given  # type: ignore[no-any-return]  # checked for the protocol's shape just above
     if hasattr(given, "embed"):
@@ -99,6 +99,11 @@ def as_embedder(given: Any) -> Embedder | None:
         name = getattr(given, "fingerprint", None) or getattr(given, "model_name", None) or type(given).__name__
         return _Adapted(given, int(dimension), str(name))
     raise InvalidInputError("an embedder has embed_documents, embed_query, dimension and fingerprint")
+
+
+def _has(given: Any, name: str) -> bool:
+    """Whether there is such a member; a property is not asked, for that may take a model."""
+    return inspect.getattr_static(given, name, None) is not None or hasattr(given, name)
 
 
 def embed_checked(embedder: Embedder, texts: Sequence[str]) -> list[Vector]:
@@ -164,7 +169,7 @@ def warn_unavailable(what: str, error: UnavailableError) -> None:
     depth, frame = 1, inspect.currentframe()
     while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "vault_core":
         depth, frame = depth + 1, frame.f_back
-    warnings.warn(f"{what} ({error})", EmbedderUnavailableWarning, stacklevel=depth - 1)
+    warnings.warn(f"{what} ({error})", EmbedderUnavailableWarning, stacklevel=depth)
 
 
 def _checked(embedder: Embedder, vectors: Sequence[Any], count: int) -> list[Vector]:

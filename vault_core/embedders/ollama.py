@@ -183,6 +183,7 @@ def _address(host: str) -> tuple[str, bool]:
     scheme, separator, rest = host.strip().partition("://")
     if not separator:
         scheme, rest = "http", scheme
+    scheme = scheme.lower()
     try:
         split = urlsplit(f"//{rest}")
         name, port = (split.hostname or "127.0.0.1"), split.port
