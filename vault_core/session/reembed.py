@@ -98,6 +98,7 @@ class _Box:
     def __init__(self, session: Session, writer: Writer, name: str, space: Space) -> None:
         self._session, self._writer, self._name, self._space = session, writer, name, space
         self.memories = self.vectors = 0
+        self._tried: set[int] = set()  # and those that it has written
         with session.reading():
             self.other = _is_another(self._index(), space)
 
@@ -109,16 +110,15 @@ class _Box:
 
     def run(self, batch_size: int) -> Iterator[int]:
         """Commit batch after batch; gives how many memories each one looked at."""
-        tried: set[int] = set()
         left = self.lacking()
         if self.other and not left:
             self._write([])
         while left:
             for some in self._batches(left, batch_size):
                 self._write(self._read(some))
-                tried.update(some)
+                self._tried.update(some)
                 yield len(some)
-            left = [address for address in self.lacking() if address not in tried]
+            left = [address for address in self.lacking() if address not in self._tried]
 
     def _batches(self, addresses: Sequence[int], batch_size: int) -> Iterator[list[int]]:
         some: list[int] = []
@@ -173,7 +173,8 @@ class _Box:
         gone = {DEFAULT_SPACE} if self.other else set()
         counting = {name: own for name, own in index.vectors_that_count(stored).items() if name not in gone}
         text = searched_text(stored) or ""
-        needed = DEFAULT_SPACE not in counting and (bool(text.strip()) or DEFAULT_SPACE in stored.vectors)
+        possible = bool(text.strip()) and room_for(counting) > 0
+        needed = DEFAULT_SPACE not in counting and (possible or DEFAULT_SPACE in stored.vectors)
         return _Version(row=row, memory=replace(stored, vectors=counting), text=text if needed else None)
 
     def _write(self, memories: Sequence[Sequence[_Version]]) -> None:
@@ -185,19 +186,22 @@ class _Box:
         }
         got = {one.row.address: len(vectors.get(DEFAULT_SPACE, ())) for one, vectors in zip(asked, fresh, strict=True)}
 
-        def work(batch: Batch) -> tuple[int, int]:
+        def work(batch: Batch) -> dict[int, int]:
+            """The addresses of memories that were written, each with how many vectors it got."""
             if self.other and _is_another(self._index(), self._space):
                 batch.declare_anew(self._space)
-            written = [
-                versions
-                for versions in memories
-                if batch.rewrite([(one.row, made.get(one.row.address, one.memory)) for one in versions])
-            ]
-            counts = [sum(got.get(one.row.address, 0) for one in versions) for versions in written]
-            return sum(count > 0 for count in counts), sum(counts)
+            written: dict[int, int] = {}
+            for versions in memories:
+                last = batch.rewrite([(one.row, made.get(one.row.address, one.memory)) for one in versions])
+                if last is not None:
+                    written[last.address.number] = sum(got.get(one.row.address, 0) for one in versions)
+            return written
 
-        counted, vectors = self._writer.commit(self._name, work)
-        self.memories, self.vectors, self.other = self.memories + counted, self.vectors + vectors, False
+        written = self._writer.commit(self._name, work)
+        self._tried.update(written)
+        self.memories += sum(count > 0 for count in written.values())
+        self.vectors += sum(written.values())
+        self.other = False
 
     def _index(self) -> BoxIndex:
         return self._session.index(self._session.box(self._name))
