@@ -1,5 +1,7 @@
 """Embedding again: what is left of the old vectors, what stays of everything else, and how it goes on after a stop."""
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ from vault_core import (
     EmbedderUnavailableWarning,
     InvalidInputError,
     Memory,
+    SqliteStore,
     UnavailableError,
     Vault,
 )
+from vault_core.testing import Crashed, Fault, FaultyStore
 
 SMALL, LARGE = Fragile("small", 16), Fragile("large", 24)
 EVERYTHING: dict[str, Any] = {"include_superseded": True, "include_expired": True, "include_archived": True}
@@ -142,6 +146,35 @@ def test_interrupted_it_is_whole_and_goes_on_where_it_was(tmp_path: Path, texts:
         assert isinstance(embedder, Fragile)
         assert len(embedder.asked) <= 18 - texts // 2 * 2 + 2  # what was done is not done again
         assert vault.verify(full=True)
+
+
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.value)
+def test_a_store_that_fails_at_any_write_loses_nothing_and_reembed_goes_on(tmp_path: Path, fault: Fault) -> None:
+    filled(tmp_path)
+    with vaults.reopen(tmp_path) as vault:
+        before = everything(vault)
+    number = 0
+    while True:
+        folder = tmp_path / str(number)
+        shutil.copytree(tmp_path, folder, ignore=lambda _, names: [name for name in names if name.isdigit()])
+        store = FaultyStore(SqliteStore(folder / vaults.NAME))
+        broken = Vault.open(store, unlock=vaults.key_in(tmp_path), embedder=Fragile("large", 24), accept_rollback=True)
+        store.fail(fault, at=number)
+        with suppress(UnavailableError, Crashed):
+            broken.reembed(batch_size=4)
+        store.inner.close()
+        with Vault.open(
+            folder / vaults.NAME, unlock=vaults.key_in(tmp_path), embedder=Fragile("large", 24), accept_rollback=True
+        ) as vault:
+            assert everything(vault) == before
+            vault.reembed()
+            assert everything(vault) == before
+            assert all("default" in one.vectors for one in vault.stream(**EVERYTHING) if one.id != "hidden")
+            assert vault.verify(full=True)
+        if store.armed:  # there is no further write
+            break
+        number += 1
+    assert number == 6  # five batches in two boxes, and the purge
 
 
 def test_between_two_batches_only_new_vectors_are_compared(tmp_path: Path) -> None:

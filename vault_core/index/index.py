@@ -38,6 +38,7 @@ class BoxIndex:
         self.missing_spaces: set[int] = set()  # those of them that declared a space
         self.last_erase = 0
         self.spaces = self.catalogue.spaces()
+        self.declared = {name: self.catalogue.space_address(name) or 0 for name in self.spaces}  # where
 
     def apply(self, commit: Commit, values: Sequence[Any]) -> None:
         """Move forward by one commit. `values` are what its records hold; None for one that is erased already.
@@ -158,7 +159,7 @@ class BoxIndex:
         gone = self.catalogue.spaces_at([number])
         for space in gone:
             self.vectors.pop(space.name, None)
-            del self.spaces[space.name]
+            del self.spaces[space.name], self.declared[space.name]
         return self.catalogue.erase_space(number)
 
     def _promote(self, erased: Row) -> None:
@@ -186,6 +187,7 @@ class BoxIndex:
             else:
                 self.catalogue.put_space(value, address.number, digest)
                 self.spaces[value.name] = value
+                self.declared[value.name] = address.number
         if items:
             self.catalogue.put_items([item for item, _ in items], [digest for _, digest in items])
         if memories:
@@ -263,7 +265,7 @@ class BoxIndex:
         """A memory's vectors, without those of a space that was declared anew since they were written."""
         counting = {}
         for name, fields in memory.vectors.items():
-            declared = self.catalogue.space_address(name)
+            declared = self.declared.get(name)
             if declared is not None and Address.of(declared).seq <= memory.address.seq:
                 counting[name] = fields
         return counting if len(counting) < len(memory.vectors) else memory.vectors
@@ -274,7 +276,7 @@ class BoxIndex:
         Those that are searched, and those that may still hold one of the space as it was before it was declared anew.
         """
         flags, addresses = self.columns.flags, self.columns.address
-        vectors, declared = self.vectors.get(space), self.catalogue.space_address(space)
+        vectors, declared = self.vectors.get(space), self.declared.get(space)
         bare = (flags & (CURRENT | ERASED)) == CURRENT
         if vectors is not None:
             bare &= ~np.isin(addresses, vectors.owners)
