@@ -230,6 +230,26 @@ def test_a_space_without_memories_is_declared_anew_too(tmp_path: Path) -> None:
         assert vault.search("tea", mode="dense")[0].score == pytest.approx(1.0, abs=1e-5)
 
 
+def test_a_snapshot_between_two_batches_keeps_no_vectors_of_before(tmp_path: Path) -> None:
+    with vaults.create(tmp_path, embedder=Fragile("small", 16)) as vault:
+        vault.add("first, and kept out of search", index=False)
+        vault.add_many([Draft(content=f"note {n}", id=f"n{n}") for n in range(5)])
+    large = Fragile("large", 16)
+    with vaults.reopen(tmp_path, embedder=large) as vault:
+        vault.checkpoint()
+
+        def stop(_: int, __: int) -> None:
+            vault.add("a new one", id="new")
+            vault.checkpoint()
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):  # after a batch that only declared the space anew
+            vault.reembed(batch_size=1, progress=stop)
+    with vaults.reopen(tmp_path) as vault:
+        assert vault._session._snapshot
+        assert [hit.memory.id for hit in vault.find_similar(large.embed_query("note 1"))] == ["new"]
+
+
 def test_two_takeovers_are_followed_by_a_session_that_slept(tmp_path: Path) -> None:
     filled(tmp_path)
     with vaults.reopen(tmp_path) as sleeper:

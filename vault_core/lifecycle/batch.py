@@ -104,25 +104,24 @@ class Batch:
         self._hashes[memory.namespace, memory.content_hash] = memory
         return memory
 
-    def rewrite(self, versions: Sequence[tuple[Row, Memory]]) -> Memory | None:
+    def rewrite(self, versions: Sequence[tuple[Row, Memory]]) -> bool:
         """Write the last versions of a memory again, with other vectors; the records they had are erased.
 
         They have to be all versions from the first of them on, oldest first: their order is that of their addresses.
-        Gives the last of them as it is now. None if the memory has changed since they were read; nothing is written.
+        False if the memory has changed since they were read; then nothing is written.
         """
         rows = [row for row, _ in versions]
         there = self._index.catalogue.versions(rows[-1].id, rows[-1].namespace)
         by_address = {row.address: row for row in there}
         if [row.address for row in there[-len(rows) :]] != [row.address for row in rows]:
-            return None
-        again = None
+            return False
         for row, memory in versions:
             self._declare(memory)
             self._erase(row.address)
             known = overlaid(memory, by_address[row.address])  # pinned or used meanwhile
             again = placed(replace(known), self._place(), known.position, self._box.name)
             self._append(encode_memory(again), again, MEMORY)
-        return again
+        return True
 
     def declare_anew(self, space: Space) -> None:
         """Give a space another embedder or dimension. The vectors that it has don't count from this commit on."""

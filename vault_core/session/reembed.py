@@ -98,7 +98,6 @@ class _Box:
     def __init__(self, session: Session, writer: Writer, name: str, space: Space) -> None:
         self._session, self._writer, self._name, self._space = session, writer, name, space
         self.memories = self.vectors = 0
-        self._tried: set[int] = set()  # and those that it has written
         with session.reading():
             self.other = _is_another(self._index(), space)
 
@@ -110,15 +109,15 @@ class _Box:
 
     def run(self, batch_size: int) -> Iterator[int]:
         """Commit batch after batch; gives how many memories each one looked at."""
-        left = self.lacking()
+        left, tried = self.lacking(), set[int]()
         if self.other and not left:
             self._write([])
         while left:
             for some in self._batches(left, batch_size):
                 self._write(self._read(some))
-                self._tried.update(some)
+                tried.update(some)
                 yield len(some)
-            left = [address for address in self.lacking() if address not in self._tried]
+            left = [address for address in self.lacking() if address not in tried]
 
     def _batches(self, addresses: Sequence[int], batch_size: int) -> Iterator[list[int]]:
         some: list[int] = []
@@ -186,21 +185,20 @@ class _Box:
         }
         got = {one.row.address: len(vectors.get(DEFAULT_SPACE, ())) for one, vectors in zip(asked, fresh, strict=True)}
 
-        def work(batch: Batch) -> dict[int, int]:
-            """The addresses of memories that were written, each with how many vectors it got."""
+        def work(batch: Batch) -> list[int]:
+            """How many vectors each memory got that was written."""
             if self.other and _is_another(self._index(), self._space):
                 batch.declare_anew(self._space)
-            written: dict[int, int] = {}
-            for versions in memories:
-                last = batch.rewrite([(one.row, made.get(one.row.address, one.memory)) for one in versions])
-                if last is not None:
-                    written[last.address.number] = sum(got.get(one.row.address, 0) for one in versions)
-            return written
+            written = [
+                versions
+                for versions in memories
+                if batch.rewrite([(one.row, made.get(one.row.address, one.memory)) for one in versions])
+            ]
+            return [sum(got.get(one.row.address, 0) for one in versions) for versions in written]
 
         written = self._writer.commit(self._name, work)
-        self._tried.update(written)
-        self.memories += sum(count > 0 for count in written.values())
-        self.vectors += sum(written.values())
+        self.memories += sum(count > 0 for count in written)
+        self.vectors += sum(written)
         self.other = False
 
     def _index(self) -> BoxIndex:
