@@ -49,6 +49,7 @@ VERBS: dict[str, Callable[[Vault], Any]] = {
     "checkpoint": lambda vault: vault.checkpoint(),
     "stats": lambda vault: vault.stats(),
     "verify": lambda vault: vault.verify(),
+    "reembed": lambda vault: vault.reembed(),
     "reclaim": lambda vault: vault.reclaim(),
     "slots": lambda vault: vault.slots(),
     "add_slot": lambda vault: vault.add_slot(Passphrase(vaults.PASSPHRASE), kdf=vaults.CHEAP),

@@ -62,6 +62,10 @@ def check_memory(vault: Vault, expected: dict[str, Any]) -> None:
     assert found.importance == expected.get("importance")
     assert found.state.archived == expected.get("archived", False)
     assert found.state.pinned == expected.get("pinned", False)
+    assert {
+        space: {field: base64.b64encode(vector.astype("<f4").tobytes()).decode() for field, vector in fields.items()}
+        for space, fields in found.vectors.items()
+    } == expected.get("vectors", {})
 
 
 def shown(content: object) -> str:

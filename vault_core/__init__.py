@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from vault_core.aio import AsyncVault
     from vault_core.crypto import KdfParameters
     from vault_core.embedders import CallableEmbedder, Embedder
+    from vault_core.embedders.ollama import OllamaEmbedder
+    from vault_core.embedders.sentence import SentenceTransformerEmbedder
     from vault_core.errors import (
         ConflictError,
         EmbedderMismatchError,
+        EmbedderUnavailableWarning,
         FormatTooNewError,
         InvalidInputError,
         MemoryNotFoundError,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
     from vault_core.session.items import Items
     from vault_core.session.locks import Rotation, SlotEntry
+    from vault_core.session.reembed import Reembedding
     from vault_core.session.transaction import Transaction
     from vault_core.session.verify import Report
     from vault_core.store import EphemeralStore, SqliteStore, Store
@@ -46,6 +50,7 @@ _HOMES = {
     "Draft": "vault_core.memory",
     "Embedder": "vault_core.embedders",
     "EmbedderMismatchError": "vault_core.errors",
+    "EmbedderUnavailableWarning": "vault_core.errors",
     "EphemeralStore": "vault_core.store",
     "FactSlot": "vault_core.memory",
     "FileKey": "vault_core.keys",
@@ -59,13 +64,16 @@ _HOMES = {
     "KeyringKey": "vault_core.keys",
     "Memory": "vault_core.memory",
     "MemoryNotFoundError": "vault_core.errors",
+    "OllamaEmbedder": "vault_core.embedders.ollama",
     "Passphrase": "vault_core.keys",
     "Receipt": "vault_core.lifecycle",
     "RecoveryKey": "vault_core.keys",
+    "Reembedding": "vault_core.session.reembed",
     "Report": "vault_core.session.verify",
     "RollbackError": "vault_core.errors",
     "Rotation": "vault_core.session.locks",
     "SearchResult": "vault_core.memory",
+    "SentenceTransformerEmbedder": "vault_core.embedders.sentence",
     "SessionStateError": "vault_core.errors",
     "SlotEntry": "vault_core.session.locks",
     "Space": "vault_core.memory",
@@ -106,6 +114,7 @@ __all__ = [
     "Draft",
     "Embedder",
     "EmbedderMismatchError",
+    "EmbedderUnavailableWarning",
     "EphemeralStore",
     "FactSlot",
     "FileKey",
@@ -119,13 +128,16 @@ __all__ = [
     "KeyringKey",
     "Memory",
     "MemoryNotFoundError",
+    "OllamaEmbedder",
     "Passphrase",
     "Receipt",
     "RecoveryKey",
+    "Reembedding",
     "Report",
     "RollbackError",
     "Rotation",
     "SearchResult",
+    "SentenceTransformerEmbedder",
     "SessionStateError",
     "SlotEntry",
     "Space",

@@ -33,6 +33,7 @@ _AWAITED = frozenset(
         "namespaces",
         "checkpoint",
         "stats",
+        "reembed",
         "verify",
         "reclaim",
         "slots",

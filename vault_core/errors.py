@@ -1,4 +1,4 @@
-"""The few kinds of error a vault raises: one for each thing a caller would do next.
+"""The few kinds of error a vault raises, one for each thing a caller would do next, and its one warning.
 
 Messages may change; the types, and the exit codes the command line gives them, may not. No message holds a
 secret or the text of a memory.
@@ -48,6 +48,13 @@ class ConflictError(VaultError):
 
 class UnavailableError(VaultError):
     """The store, the embedder or the machine can't serve now (busy, full, unreachable). Try again later."""
+
+
+class EmbedderUnavailableWarning(UserWarning):
+    """The embedder could not be reached: what was added has no vector yet, what was asked is answered by words alone.
+
+    Nothing is lost; once the embedder is back, `Vault.reembed` (or `strongroom reembed`) makes the vectors.
+    """
 
 
 class FormatTooNewError(VaultError):

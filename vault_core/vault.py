@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from vault_core.crypto import KdfParameters, Key
-from vault_core.embedders.base import as_embedder, embed_query_checked
-from vault_core.errors import InvalidInputError, MemoryNotFoundError, WrongPassphraseError
+from vault_core.embedders.base import as_embedder, embed_query_checked, warn_unavailable
+from vault_core.errors import InvalidInputError, MemoryNotFoundError, UnavailableError, WrongPassphraseError
 from vault_core.keys import Header, KeyProvider, Keyring, Passphrase, Slot, provider_from, seal_header
 from vault_core.keys.providers import KeyringKey, check_provider
 from vault_core.lifecycle import Receipt
@@ -23,6 +23,7 @@ from vault_core.session import Session, locks, reading
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
 from vault_core.session.reading import Boxes, Order, Query
+from vault_core.session.reembed import BATCH, Reembedding, reembed
 from vault_core.session.session import microseconds
 from vault_core.session.transaction import Transaction
 from vault_core.session.verify import Progress, Report, verify
@@ -326,13 +327,20 @@ class Vault:
         `namespace` selects it and everything below; `exact` only that level. `filter` is a dict, a `Filter` or a
         function of a `Memory`. `mode="lexical"` uses words alone, `"dense"` the vector alone: plain cosine,
         min(top_k, n) hits. `cut` drops hits that are far worse than the best. `as_of` shows what was believed and true
-        then. Without `box` every box is asked.
+        then. Without `box` every box is asked. While the embedder can't be reached, a hybrid search answers by words
+        alone, with an `EmbedderUnavailableWarning`.
+
+        Raises:
+            EmbedderMismatchError: the vault's vectors are another embedder's; see `reembed`.
+            UnavailableError: a dense search, and the embedder can't be reached.
         """
         if not isinstance(query, str):
             raise InvalidInputError("a query is text")
         if mode not in ("hybrid", "lexical", "dense"):
             raise InvalidInputError('mode must be "hybrid", "lexical" or "dense"')
-        vector = None if mode == "lexical" else self._query_vector(query, query_vector, space)
+        vector, fingerprint = None, ""
+        if mode != "lexical":
+            vector, fingerprint = self._query_vector(query, query_vector, space, must=mode == "dense")
         if mode == "dense" and vector is None:
             raise InvalidInputError("a dense search needs an embedder or a query_vector")
         return reading.search(
@@ -356,6 +364,7 @@ class Vault:
             min_score=min_score,
             cut=cut,
             explain=explain,
+            fingerprint=fingerprint,
         )
 
     def find_similar(
@@ -521,6 +530,22 @@ class Vault:
                 location=session.store.location,
             )
 
+    def reembed(self, *, box: Boxes = None, progress: Progress | None = None, batch_size: int = BATCH) -> Reembedding:
+        """Give vectors to every memory that lacks them, or anew to all if another embedder made those there are.
+
+        Each batch of memories is one commit; interrupted, it goes on where it was when run again. Contents, times,
+        provenance and history stay as they are; the versions in `history` get other names, and the records with the
+        old vectors are erased. So are vectors that you gave yourself in the default space: keep those in a space of
+        their own. `progress(done, total)` is called after each batch. Without `box` it is done in every box.
+
+        Raises:
+            InvalidInputError: the vault was opened without an embedder.
+            UnavailableError: the embedder failed; what was done stays.
+        """
+        if progress is not None:
+            check_callable(progress, "progress")
+        return reembed(self._session, self._writer, self._embedder, box, progress, batch_size)
+
     def verify(self, *, full: bool = False, progress: Progress | None = None) -> Report:
         """Walk the whole log and check every record's hash; with `full`, open every record too.
 
@@ -603,12 +628,20 @@ class Vault:
     def __repr__(self) -> str:
         return f"<Vault {self.id[:8]}… {'closed' if self._session.closed else 'open'}>"
 
-    def _query_vector(self, text: str, given: Any, space: str | None) -> Any:
+    def _query_vector(self, text: str, given: Any, space: str | None, *, must: bool) -> tuple[Any, str]:
+        """The vector of a query, and the name of the embedder that made it."""
         if given is not None:
-            return check_vector(given)
+            return check_vector(given), ""
         if self._embedder is None or _space(space) != DEFAULT_SPACE or not text.strip():
-            return None
-        return embed_query_checked(self._embedder, text)
+            return None, ""
+        try:
+            fingerprint = self._writer.fingerprint()
+            return embed_query_checked(self._embedder, text), fingerprint
+        except UnavailableError as error:
+            if must:
+                raise
+            warn_unavailable("answered by words alone", error)
+            return None, ""
 
 
 def _space(name: str | None) -> str:

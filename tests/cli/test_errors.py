@@ -12,7 +12,11 @@ from vault_core.cli import codes
 from vault_core.cli import errors as telling
 from vault_core.cli.add import unlock
 
-KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not errors.VaultError]
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.VaultError) and kind is not errors.VaultError
+]
 
 
 def test_every_kind_has_a_code_of_its_own() -> None:

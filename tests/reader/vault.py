@@ -106,6 +106,7 @@ def read_vault(source: Path | str | Dump, *, passphrase: str | None = None, secr
     items = _only("item", live, "col", "key")
     spaces = {(box, name): record for (box, name), record in _only("space", live, "name").items()}
     _check_vectors(live, spaces, log.written, keyring)
+    _drop_vectors_of_the_past(live, spaces)
     return ReadVault(
         header=header,
         pending=header.generation > len(log.headers),
@@ -181,6 +182,15 @@ def _check_vectors(
         else:
             unknown = any(box == record.box and made <= seq < erased for box, made, erased in gone)
             require(unknown, "a vector without a space")
+
+
+def _drop_vectors_of_the_past(live: dict[int, Record], spaces: dict[tuple[str, str], Record]) -> None:
+    """Vectors of a space that a later commit declared anew don't count."""
+    for record in _of_kind("memory", live):
+        for name in list(record.fields.get("v", {})):
+            space = spaces.get((record.box, name))
+            if space is None or space.address >> 24 > record.address >> 24:
+                del record.fields["v"][name]
 
 
 def _vectors(live: dict[int, Record]) -> Iterator[tuple[Record, str, set[int]]]:

@@ -298,6 +298,13 @@ def _vectors() -> Iterator[Case]:
     s.commit((SPACE, space(dim=4)), (MEMORY, memory("tea", v={"default": {"": three}})))
     yield bad(s, "A vector of three dimensions of a space of four that the same commit brings.")
 
+    s = Scribe.begun("vector-of-the-space-before")
+    s.commit((SPACE, space()))
+    s.commit((SPACE, space(dim=2)), ops=[[2, 2, 0]])
+    s.erase(2)
+    s.commit((MEMORY, memory("tea", v={"default": {"": three}})))
+    yield bad(s, "A vector of three dimensions after its space was declared anew with two.")
+
     s = Scribe("vector-space-of-another-box")
     s.add_way("file")
     s.add_box("work")

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from vectors.case import Case, good
-from vectors.expected import HOUR, seen, seen_item, seen_space
+from vectors.expected import HOUR, floats, seen, seen_item, seen_space
 from vectors.maps import FIRST_TIME, ITEM, LAST_TIME, MEMORY, SPACE, TIME, item, memory, space
+from vectors.parts import b64
 from vectors.scribe import Scribe
 
 
@@ -323,6 +324,8 @@ def _items() -> Iterator[Case]:
 
 
 def _spaces() -> Iterator[Case]:
+    yield _declared_anew()
+
     s = Scribe.begun("good-spaces-replaced")
     s.commit((SPACE, space(fp="small")), (SPACE, space("image")))
     s.commit((SPACE, space(dim=5)), ops=[[2, 2, 0], [2, 2, 1]])
@@ -333,4 +336,26 @@ def _spaces() -> Iterator[Case]:
         s,
         "A space was replaced in one commit, another in two; a third has the longest name.",
         spaces=[seen_space(dimension=5), seen_space("image", 16_384), seen_space("n" * 512, 1)],
+    )
+
+
+def _declared_anew() -> Case:
+    s = Scribe.begun("good-space-declared-anew")
+    three, two = {"default": {"": floats(1, 0, 0)}}, {"default": {"": floats(0, 1), "window 2": floats(1, 0)}}
+    s.commit((SPACE, space(fp="small")), (SPACE, space("image")))
+    s.commit((MEMORY, memory("tea", v=three)), (MEMORY, memory("cup", "m2", v=three | {"image": three["default"]})))
+    s.commit((MEMORY, memory("pot", "m3", v=three)))
+    s.commit((SPACE, space(dim=2, fp="new")), (MEMORY, memory("tea", v=two)), ops=[[2, 2, 0], [2, 3, 0]])
+    s.erase(2, 0)
+    s.erase(3, 0)
+    s.commit((MEMORY, memory("jug", "m4", v=two)))
+    shown = {"default": {field: b64(vector) for field, vector in two["default"].items()}}
+    return good(
+        s,
+        "A space of three dimensions was declared anew with two: vectors of before don't count, those of others do.",
+        seen("m1", "tea", 5, 1, vectors=shown),
+        seen("m2", "cup", 3, 1, vectors={"image": {"": b64(floats(1, 0, 0))}}),
+        seen("m3", "pot", 4, 0, vectors={}),
+        seen("m4", "jug", 6, 0, vectors=shown),
+        spaces=[seen_space(dimension=2) | {"fingerprint": "new"}, seen_space("image")],
     )

@@ -8,6 +8,7 @@ import typer
 
 from vault_core import Vault
 from vault_core.cli import codes, options, unlock
+from vault_core.cli import embedder as embedders
 from vault_core.cli.lines import LineReader
 from vault_core.cli.output import note, safe, say, say_json
 from vault_core.cli.store_lines import Tally, store_lines
@@ -39,6 +40,7 @@ def add(
     ack: Annotated[
         bool, typer.Option("--ack", help="For -: print each line's number and id as soon as it is durable.")
     ] = False,
+    embedder: options.Embedder = None,
     box: options.Box = "main",
     vault: options.Place = None,
     as_json: options.Json = False,
@@ -64,9 +66,9 @@ def add(
             raise InvalidInputError("--id names one memory, and standard input brings many; leave it out")
         if sys.stdin is None:
             raise InvalidInputError("standard input is closed, so there are no lines to store")
-        _add_lines(vault, fields, box, ack=ack, as_json=as_json)
+        _add_lines(vault, embedder, fields, box, ack=ack, as_json=as_json)
         return
-    with unlock.open_vault(vault) as opened:
+    with unlock.open_vault(vault, embedder=embedders.chosen(embedder)) as opened:
         memory = opened.add(text, id=id, box=box, **fields)
     if as_json:
         say_json(memory)
@@ -76,8 +78,10 @@ def add(
         say(f"much like {safe(', '.join(memory.similar))}")
 
 
-def _add_lines(vault: str | None, fields: dict[str, Any], box: str, *, ack: bool, as_json: bool) -> None:
-    with unlock.open_vault(vault) as opened:
+def _add_lines(
+    vault: str | None, embedder: str | None, fields: dict[str, Any], box: str, *, ack: bool, as_json: bool
+) -> None:
+    with unlock.open_vault(vault, embedder=embedders.chosen(embedder)) as opened:
         tally = Tally()
         if sys.stdin.isatty():
             note("One memory a line; Ctrl-D ends.")

@@ -12,7 +12,11 @@ Rules:
 import os
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from vault_core import errors as kinds
 from vault_core.cli import codes
@@ -29,7 +33,8 @@ _HINTS = {
     kinds.ConflictError: "use what is there, or choose another file with --vault",
     kinds.UnavailableError: "try again once that is put right; nothing was half-written",
     kinds.FormatTooNewError: "pip install --upgrade strongroom",
-    kinds.EmbedderMismatchError: "use the embedder that the space was made with",
+    kinds.EmbedderMismatchError: "use the embedder that the vectors were made with; or make all of them anew with "
+    "this one: strongroom reembed",
     kinds.SessionStateError: "run the command again",
 }
 
@@ -56,6 +61,28 @@ def tell(kind: str, message: str, hint: str, *, as_json: bool) -> None:
     note(f"error: {message}")
     if hint:
         note(f"hint: {hint}")
+
+
+@contextmanager
+def warnings_told(*, as_json: bool) -> Iterator[None]:
+    """The vault's own warnings become a note on standard error, each once; all others stay as they are."""
+    told: set[str] = set()
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+            if not issubclass(category, kinds.EmbedderUnavailableWarning):
+                shown(message, category, *rest, **named)
+            elif str(message) not in told:
+                told.add(str(message))
+                if as_json:
+                    note_json({"warning": {"kind": category.__name__, "message": str(message)}})
+                else:
+                    note(f"warning: {message}")
+
+        warnings.simplefilter("always", kinds.EmbedderUnavailableWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _hint(error: kinds.VaultError) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from vault_core.cli import embedder as embedders
 from vault_core.cli import options, unlock
 from vault_core.cli.memories import print_hits, print_memories, print_memory
 from vault_core.cli.output import say, say_json
@@ -21,12 +22,13 @@ def search(
     tag: options.Tags = None,
     everything: options.Old = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
+    embedder: options.Embedder = None,
     box: options.Boxes = None,
     vault: options.Place = None,
     as_json: options.Json = False,
 ) -> None:
     """Find the memories that answer a question, best first."""
-    with unlock.open_vault(vault) as opened:
+    with unlock.open_vault(vault, embedder=embedders.chosen(embedder)) as opened:
         hits = opened.search(
             query,
             top_k=top_k,

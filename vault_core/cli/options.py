@@ -36,6 +36,15 @@ Tags = Annotated[
     list[str] | None, typer.Option("--tag", metavar="TAG", help="Only memories with this tag; repeat it for more.")
 ]
 Old = Annotated[bool, typer.Option("--all", help="Also what is superseded or expired.")]
+Embedder = Annotated[
+    str | None,
+    typer.Option(
+        "--embedder",
+        metavar="NAME",
+        help="What makes vectors: ollama[:MODEL], ollama-remote[:MODEL] for a server that is not this machine, "
+        "sentence:FOLDER for a sentence-transformers model, or none. Default: STRONGROOM_EMBEDDER, else none.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 
 

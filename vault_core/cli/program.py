@@ -15,6 +15,7 @@ from vault_core.cli.change import forget, pin
 from vault_core.cli.demo import demo
 from vault_core.cli.init import init
 from vault_core.cli.look import history, list_memories, search, show
+from vault_core.cli.reembed import reembed
 from vault_core.cli.slots import slots
 from vault_core.cli.state import status, verify
 
@@ -43,7 +44,8 @@ class Program(TyperGroup):
 
     def _exit_code(self, given: list[str], rest: dict[str, Any], as_json: bool) -> int:
         try:
-            code = super().main(given, **rest)
+            with errors.warnings_told(as_json=as_json):
+                code = super().main(given, **rest)
         except _Complaint as complaint:
             path = complaint.ctx.command_path if getattr(complaint, "ctx", None) else "strongroom"
             hint = f"{path} --help says what it takes"
@@ -97,6 +99,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pin": pin,
     "status": status,
     "verify": verify,
+    "reembed": reembed,
     "demo": demo,
 }
 for name, command in COMMANDS.items():

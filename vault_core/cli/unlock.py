@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -42,12 +43,12 @@ def default_location() -> Path:
     return Path(platformdirs.user_data_dir("strongroom", appauthor=False)) / "me.vault"
 
 
-def open_vault(given: str | None, *, accept_rollback: bool = False) -> Vault:
+def open_vault(given: str | None, *, accept_rollback: bool = False, embedder: Any = None) -> Vault:
     """The open vault. The caller closes it."""
-    return unlocked(given, accept_rollback=accept_rollback)[0]
+    return unlocked(given, accept_rollback=accept_rollback, embedder=embedder)[0]
 
 
-def unlocked(given: str | None, *, accept_rollback: bool = False) -> tuple[Vault, KeyProvider]:
+def unlocked(given: str | None, *, accept_rollback: bool = False, embedder: Any = None) -> tuple[Vault, KeyProvider]:
     """The open vault, and what opened it.
 
     Raises:
@@ -56,7 +57,7 @@ def unlocked(given: str | None, *, accept_rollback: bool = False) -> tuple[Vault
     place = location(given)
 
     def opened(provider: KeyProvider) -> tuple[Vault, KeyProvider]:
-        return Vault.open(place, unlock=provider, accept_rollback=accept_rollback), provider
+        return Vault.open(place, unlock=provider, accept_rollback=accept_rollback, embedder=embedder), provider
 
     try:
         provider = provider_from(os.environ)

@@ -2,6 +2,10 @@
 
 A commit is checked as a whole before anything changes, so that a refused one leaves the index as it was. The same
 commits give the same index, whichever session applies them and however it got there.
+
+Vectors belong to the space that held when they were written: once a commit declares a space anew, those of earlier
+commits don't count any more (docs/format.md §6). Who comes later finds the old space's record erased; then the vectors
+that were written under it are passed over.
 """
 
 import math
@@ -34,7 +38,8 @@ from vault_core.index.words import Words
 from vault_core.log.log import Commit
 from vault_core.log.ops import Erase, Mark, Put, Touch
 from vault_core.memory.codec import ITEM, MEMORY, SPACE
-from vault_core.memory.model import Address, Item, Memory, Space
+from vault_core.memory.draft import DEFAULT_SPACE
+from vault_core.memory.model import Address, Item, Memory, Space, Vectors
 
 _REFUSED = "a commit of the log does not fit what came before it"
 
@@ -51,8 +56,10 @@ class BoxIndex:
         self.threads = Threads(self.columns)
         self.vectors: dict[str, ExactVectors] = {}
         self.missing: set[int] = set()  # erased before we came, by a commit that we have not applied yet
+        self.missing_spaces: set[int] = set()  # those of them that declared a space
         self.last_erase = 0
         self.spaces = self.catalogue.spaces()
+        self.declared = {name: self.catalogue.space_address(name) or 0 for name in self.spaces}  # where
 
     def apply(self, commit: Commit, values: Sequence[Any]) -> None:
         """Move forward by one commit. `values` are what its records hold; None for one that is erased already.
@@ -100,7 +107,7 @@ class BoxIndex:
             if expected is None or not isinstance(value, expected | None):
                 raise VaultTamperedError(_REFUSED)
             if isinstance(value, Memory):
-                self._check_vectors(value, values)
+                self._check_vectors(value, kinds, values)
         erased: set[int] = set()
         for op in commit.ops:
             if isinstance(op, Erase):
@@ -113,9 +120,9 @@ class BoxIndex:
                 raise VaultTamperedError(_REFUSED)
         self._check_unique(values, erased)
         brought = {value.name: value for value in values if isinstance(value, Space)}
-        for space in self.catalogue.spaces_at(erased):
-            if space.name not in brought or brought[space.name].dimension != space.dimension:
-                raise VaultTamperedError(_REFUSED)
+        unread = any(value is None and kinds[n] == SPACE for n, value in enumerate(values))  # maybe the successor
+        if not unread and any(space.name not in brought for space in self.catalogue.spaces_at(erased)):
+            raise VaultTamperedError(_REFUSED)
 
     def _check_unique(self, values: Sequence[Any], erased: set[int]) -> None:
         """One live item for a key, one live space for a name."""
@@ -132,12 +139,15 @@ class BoxIndex:
                 raise VaultTamperedError(_REFUSED)
             seen.add(key)
 
-    def _check_vectors(self, memory: Memory, values: Sequence[Any]) -> None:
+    def _check_vectors(self, memory: Memory, kinds: dict[int, int], values: Sequence[Any]) -> None:
         for name, fields in memory.vectors.items():
-            space = self.spaces.get(name)
-            if space is None:  # declared by the same commit
-                space = next((one for one in values if isinstance(one, Space) and one.name == name), None)
-            if space is None or any(len(vector) != space.dimension for vector in fields.values()):
+            space = next((one for one in values if isinstance(one, Space) and one.name == name), self.spaces.get(name))
+            if space is None:  # its record may be one that was erased before we came
+                if not self.missing_spaces and not any(
+                    value is None and kinds[n] == SPACE for n, value in enumerate(values)
+                ):
+                    raise VaultTamperedError(_REFUSED)
+            elif any(len(vector) != space.dimension for vector in fields.values()):
                 raise VaultTamperedError(_REFUSED)
 
     def _erase(self, numbers: Sequence[int], seq: int) -> None:
@@ -148,12 +158,11 @@ class BoxIndex:
         for number in numbers:
             if number in self.missing:
                 self.missing.discard(number)
+                self.missing_spaces.discard(number)
                 continue
             row = self.catalogue.erase(number)
             if row is None:
-                if self.catalogue.erase_space(number):
-                    self.spaces = self.catalogue.spaces()
-                else:
+                if not self._erase_space(number):
                     self.catalogue.erase_item(number)
                 continue
             gone.append(number)
@@ -167,6 +176,14 @@ class BoxIndex:
             for vectors in self.vectors.values():
                 vectors.erase(gone)
         self.settle(affected)
+
+    def _erase_space(self, number: int) -> bool:
+        """A space that is declared anew: the vectors that it has don't count any more."""
+        gone = self.catalogue.spaces_at([number])
+        for space in gone:
+            self.vectors.pop(space.name, None)
+            del self.spaces[space.name], self.declared[space.name]
+        return self.catalogue.erase_space(number)
 
     def _promote(self, erased: Row) -> None:
         """Of the versions that are left, the newest holds again."""
@@ -184,6 +201,8 @@ class BoxIndex:
             address, digest = Address(commit.seq, n), commit.hashes[n]
             if value is None:
                 self.missing.add(address.number)
+                if kinds[n] == SPACE:
+                    self.missing_spaces.add(address.number)
             elif kinds[n] == MEMORY:
                 memories.append(value)
                 digests.append(digest)
@@ -192,6 +211,7 @@ class BoxIndex:
             else:
                 self.catalogue.put_space(value, address.number, digest)
                 self.spaces[value.name] = value
+                self.declared[value.name] = address.number
         if items:
             self.catalogue.put_items([item for item, _ in items], [digest for _, digest in items])
         if memories:
@@ -241,6 +261,8 @@ class BoxIndex:
         rows: dict[str, list[Any]] = defaultdict(list)
         for memory in memories:
             for space, by_field in memory.vectors.items():
+                if space not in self.spaces:  # of a space that was declared anew since
+                    continue
                 for name, vector in by_field.items():
                     owners[space].append(memory.address.number)
                     fields[space].append(name)
@@ -280,13 +302,43 @@ class BoxIndex:
             affected.add((row.namespace, id_, None, None))
         return affected
 
+    def vectors_that_count(self, memory: Memory) -> Vectors:
+        """A memory's vectors, without those of a space that was declared anew since they were written."""
+        counting = {}
+        for name, fields in memory.vectors.items():
+            declared = self.declared.get(name)
+            if declared is not None and Address.of(declared).seq <= memory.address.seq:
+                counting[name] = fields
+        return counting if len(counting) < len(memory.vectors) else memory.vectors
+
+    def without_vector(self, space: str) -> list[int]:
+        """The current memories that have no vector in a space, by address.
+
+        Those that are searched, and those that may still hold one of the space as it was before it was declared anew.
+        """
+        flags, addresses = self.columns.flags, self.columns.address
+        vectors, declared = self.vectors.get(space), self.declared.get(space)
+        bare = (flags & (CURRENT | ERASED)) == CURRENT
+        if vectors is not None:
+            bare &= ~np.isin(addresses, vectors.owners)
+        wanted = (flags & SEARCHED) != 0
+        if declared is not None:
+            wanted |= addresses < Address(Address.of(declared).seq, 0).number
+        found: list[int] = addresses[bare & wanted].tolist()
+        return found
+
+    def current_addresses(self) -> list[int]:
+        """The current memories, whatever else is noted about them, by address."""
+        found: list[int] = self.columns.address[(self.columns.flags & (CURRENT | ERASED)) == CURRENT].tolist()
+        return found
+
     @staticmethod
     def mismatch(space: Space, dimension: int) -> None:
         """Refuse a vector of another dimension than its space's."""
         if space.dimension != dimension:
             raise EmbedderMismatchError(
                 f"the space {space.name!r} has {space.dimension} dimensions and this vector has {dimension}; "
-                "use the embedder of that space, or another space"
+                f"use the embedder of that space, or another space{_reembed(space.name)}"
             )
 
     def check_space(self, name: str, dimension: int, fingerprint: str) -> bool:
@@ -301,9 +353,14 @@ class BoxIndex:
         self.mismatch(known, dimension)
         if fingerprint and known.fingerprint and fingerprint != known.fingerprint:
             raise EmbedderMismatchError(
-                f"the space {name!r} was made by another embedder; open the vault with that one, or use another space"
+                f"the vectors of the space {name!r} are those of {known.fingerprint}, not of {fingerprint}; "
+                f"open the vault with that embedder{_reembed(name)}"
             )
         return True
+
+
+def _reembed(space: str) -> str:
+    return ", or make all vectors anew with this one: strongroom reembed (Vault.reembed)" * (space == DEFAULT_SPACE)
 
 
 def since(row: Row) -> tuple[int, int, int]:

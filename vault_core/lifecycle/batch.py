@@ -4,11 +4,13 @@ Rules (DESIGN §7):
 - An explicit id is an upsert: everything replaced, `created_at` and the memory's state kept, never deduplicated.
 - Without an id, identical content in the same namespace refreshes the memory that is there.
 - Overwriting an item erases the one before; `keep_history=False` erases a memory's earlier versions.
+- `rewrite` and `declare_anew` are for embedding again: the versions stay as they were, with other vectors at other
+  addresses, and the records that held the vectors before are erased.
 - Each change builds on those before it in the batch. What a batch wrote it can't take back: a record of the log is
   never erased by its own commit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vault_core.errors import InvalidInputError, MemoryNotFoundError
@@ -35,7 +37,7 @@ from vault_core.memory.times import from_micros
 class Batch:
     """Collects changes; `plan()` gives the commit. Made inside the critical section, so its index is up to date.
 
-    `fetch` opens versions by their rows; `fingerprints` names the embedder of spaces that are new.
+    `fetch` opens versions by their rows; `fingerprint` gives the name of the embedder that fills a space.
     """
 
     def __init__(
@@ -46,10 +48,10 @@ class Batch:
         seq: int,
         now: int,
         fetch: Callable[[Sequence[Row]], dict[int, Memory]],
-        fingerprints: Mapping[str, str],
+        fingerprint: Callable[[str], str],
     ) -> None:
         self._index, self._box, self._seq, self._now = index, box, seq, now
-        self._fetch, self._fingerprints = fetch, fingerprints
+        self._fetch, self._fingerprint = fetch, fingerprint
         self._ops: list[Op] = []
         self._records: list[bytes] = []
         self._values: list[object] = []
@@ -101,6 +103,32 @@ class Batch:
         self._mine[memory.namespace, memory.id] = memory
         self._hashes[memory.namespace, memory.content_hash] = memory
         return memory
+
+    def rewrite(self, versions: Sequence[tuple[Row, Memory]]) -> bool:
+        """Write the last versions of a memory again, with other vectors; the records they had are erased.
+
+        They have to be all versions from the first of them on, oldest first: their order is that of their addresses.
+        False if the memory has changed since they were read; then nothing is written.
+        """
+        rows = [row for row, _ in versions]
+        there = self._index.catalogue.versions(rows[-1].id, rows[-1].namespace)
+        by_address = {row.address: row for row in there}
+        if [row.address for row in there[-len(rows) :]] != [row.address for row in rows]:
+            return False
+        for row, memory in versions:
+            self._declare(memory)
+            self._erase(row.address)
+            known = overlaid(memory, by_address[row.address])  # pinned or used meanwhile
+            again = placed(replace(known), self._place(), known.position, self._box.name)
+            self._append(encode_memory(again), again, MEMORY)
+        return True
+
+    def declare_anew(self, space: Space) -> None:
+        """Give a space another embedder or dimension. The vectors that it has don't count from this commit on."""
+        before = self._index.catalogue.space_address(space.name)
+        if before is not None:
+            self._erase(before)
+        self._bring(space)
 
     def touch(self, row: Row, *, expires: int | None = None, uses: int = 0, refreshed: bool = False) -> None:
         """Note a use, a confirmation or another expiry; no new version."""
@@ -219,17 +247,19 @@ class Batch:
         """Bring a record for every space that the box does not know yet."""
         for name, fields in memory.vectors.items():
             dimension = len(next(iter(fields.values())))
-            fingerprint = self._fingerprints.get(name, "")
             declared = self._declared.get(name)
             if declared is not None and declared.dimension == dimension:
                 continue
+            fingerprint = self._fingerprint(name)
             if declared is None and self._index.check_space(name, dimension, fingerprint):
                 continue
             if declared is not None:
                 BoxIndex.mismatch(declared, dimension)
-            space = Space(name=name, dimension=dimension, fingerprint=fingerprint)
-            self._declared[name] = space
-            self._append(encode_space(space), space, SPACE)
+            self._bring(Space(name=name, dimension=dimension, fingerprint=fingerprint))
+
+    def _bring(self, space: Space) -> None:
+        self._declared[space.name] = space
+        self._append(encode_space(space), space, SPACE)
 
     def _append(self, record: bytes, value: object, kind: int) -> None:
         self._ops.append(Put(len(self._records), kind))
@@ -259,6 +289,15 @@ class Batch:
         self._erased.add(address)
         self._ops.append(Erase(Address.of(address)))
         return True
+
+
+def overlaid(memory: Memory, row: Row) -> Memory:
+    """A version with what the index knows since it was written."""
+    state = state_of(row)
+    expires = None if row.expires is None else from_micros(row.expires)
+    if memory.state == state and memory.expires_at == expires:
+        return memory
+    return replace(memory, state=state, expires_at=expires)
 
 
 def state_of(row: Row) -> State:

@@ -3,19 +3,18 @@
 The record says what was written; uses, pins, archiving and a changed expiry came later and are laid over it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from vault_core.index import BoxIndex, Row
 from vault_core.index.catalogue import RowLookup
 from vault_core.keys import Box
-from vault_core.lifecycle.batch import state_of
+from vault_core.lifecycle.batch import overlaid
 from vault_core.memory import Memory, Namespace, parse_filter
 from vault_core.memory.codec import decode_memory
 from vault_core.memory.filters import All, Filter
 from vault_core.memory.model import Address
-from vault_core.memory.times import from_micros
 from vault_core.retrieval.scope import Predicate
 from vault_core.session.session import Session
 
@@ -27,9 +26,15 @@ MemoryTest = Callable[[Memory], bool]
 def fetch(session: Session, box: Box, rows: Iterable[Row]) -> dict[int, Memory]:
     """Open versions, by address. One that was erased a moment ago is left out."""
     wanted = {row.address: row for row in rows}
+    index = session.index(box)
+    return {number: _counting(index, memory) for number, memory in fetch_stored(session, box, wanted).items()}
+
+
+def fetch_stored(session: Session, box: Box, wanted: Mapping[int, Row]) -> dict[int, Memory]:
+    """As `fetch`, with every vector that the record holds, also those that don't count any more."""
     found = session.plaintexts(box, {number: row.digest for number, row in wanted.items()})
     return {
-        number: _overlaid(decode_memory(plaintext, Address.of(number), box.name), wanted[number])
+        number: overlaid(decode_memory(plaintext, Address.of(number), box.name), wanted[number])
         for number, plaintext in found.items()
     }
 
@@ -113,9 +118,6 @@ def _true_at(row: Row, moment: int) -> bool:
     return (row.valid_from is None or row.valid_from <= moment) and (row.valid_to is None or row.valid_to > moment)
 
 
-def _overlaid(memory: Memory, row: Row) -> Memory:
-    state = state_of(row)
-    expires = None if row.expires is None else from_micros(row.expires)
-    if memory.state == state and memory.expires_at == expires:
-        return memory
-    return replace(memory, state=state, expires_at=expires)
+def _counting(index: BoxIndex, memory: Memory) -> Memory:
+    vectors = index.vectors_that_count(memory)
+    return memory if vectors is memory.vectors else replace(memory, vectors=vectors)

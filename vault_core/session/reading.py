@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
-from vault_core.errors import EmbedderMismatchError, InvalidInputError, MemoryNotFoundError
+from vault_core.errors import InvalidInputError, MemoryNotFoundError
 from vault_core.index import BoxIndex
 from vault_core.keys import Box
 from vault_core.memory import Memory, Namespace, SearchResult
@@ -80,6 +80,7 @@ def search(
     min_score: float | None,
     cut: bool,
     explain: bool,
+    fingerprint: str = "",
 ) -> list[SearchResult]:
     """Ranked hits over the boxes asked."""
     wanted = _check_paging(top_k, offset)
@@ -90,7 +91,7 @@ def search(
         return []
 
     def hits(index: BoxIndex, scope: Scope) -> list[Hit]:
-        usable = vector if vector is not None and _fits(index, space, vector) else None
+        usable = vector if vector is not None and index.check_space(space, len(vector), fingerprint) else None
         if asked is None and usable is None:
             return []
         if asked is None and usable is not None:
@@ -108,7 +109,7 @@ def find_similar(
     wanted = _check_paging(top_k, offset)
 
     def hits(index: BoxIndex, scope: Scope) -> list[Hit]:
-        if not _fits(index, space, vector):
+        if not index.check_space(space, len(vector), ""):
             return []
         return nearest(index, vector, space, scope, wanted=wanted)
 
@@ -245,13 +246,14 @@ def _ordered(session: Session, box: Box, query: Query, order_by: Order) -> list[
     column = order_by.removeprefix("-")
     if column not in ("created", "updated", "event"):
         raise InvalidInputError('order_by must be "created", "updated" or "event", with "-" in front for newest first')
-    addresses = index.columns.address[scope.mask(index, searched=False)].tolist()
+    mask = scope.mask(index, searched=False)
+    addresses = index.columns.address[mask].tolist()
     kept = list(each(addresses, scope.predicate))
-    if column == "updated":
-        keyed: list[tuple[Any, int]] = [(address, address) for address in kept]
+    if column == "updated":  # not the address alone: a version that was embedded again is where it was before
+        keys = dict(zip(addresses, index.columns.created[mask].tolist(), strict=True))
     else:
         keys = index.catalogue.sort_keys(column)
-        keyed = [(keys[address], address) for address in kept]
+    keyed = [(keys[address], address) for address in kept]
     return sorted(keyed, reverse=order_by.startswith("-"))
 
 
@@ -261,16 +263,6 @@ def _opened_in_order(session: Session, page: list[tuple[Box, int]]) -> list[Memo
         wanted = [address for other, address in page if other.name == box.name]
         opened.update({(box.name, one.address.number): one for one in fetch_addresses(session, box, wanted)})
     return [opened[box.name, address] for box, address in page if (box.name, address) in opened]
-
-
-def _fits(index: BoxIndex, space: str, vector: Vector) -> bool:
-    known = index.spaces.get(space)
-    if known is not None and known.dimension != len(vector):
-        raise EmbedderMismatchError(
-            f"the space {space!r} has {known.dimension} dimensions and the query has {len(vector)}; "
-            "use that space's embedder"
-        )
-    return known is not None
 
 
 def _labels_fit(labels: Namespace, pattern: Sequence[str]) -> bool:

@@ -334,7 +334,7 @@ class Session:
             return plan
         erased = [op.at.number for op in plan.ops if isinstance(op, Erase)]
         index = self.index(plan.box)
-        if any(index.catalogue.row(number) is not None for number in erased):
+        if any(index.catalogue.row(number) is not None for number in erased) or index.catalogue.spaces_at(erased):
             self._kept.pop(plan.box.id, None)
         clean = self._kept.get(plan.box.id, snapshot.Kept()).names()
         prefix = snapshot.prefix_of(plan.box)

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from vault_core.embedders import Embedder, embed_checked
-from vault_core.errors import InvalidInputError, MemoryNotFoundError
+from vault_core.embedders.base import fingerprint_of, warn_unavailable
+from vault_core.embedders.windows import MAX_WINDOWS, field_of, windows
+from vault_core.errors import InvalidInputError, MemoryNotFoundError, UnavailableError
 from vault_core.index import Row
 from vault_core.lifecycle import Batch, Receipt
 from vault_core.log import Plan
@@ -15,7 +17,6 @@ from vault_core.memory import Draft, Memory, Namespace
 from vault_core.memory.arguments import check_ids, each_of
 from vault_core.memory.canonical import readable
 from vault_core.memory.draft import (
-    CONTENT_FIELD,
     DEFAULT_SPACE,
     check_content,
     check_id,
@@ -24,6 +25,7 @@ from vault_core.memory.draft import (
     searched_text,
     vectors_of,
 )
+from vault_core.memory.limits import MAX_VECTORS
 from vault_core.memory.model import Vector
 from vault_core.memory.times import from_micros, parse_time, to_micros
 from vault_core.session.memories import each, fetch
@@ -37,16 +39,42 @@ _DRAFT_FIELDS = frozenset(field.name for field in fields(Draft))
 _NOT_REVISED = frozenset({"id", "namespace", "keep_history"})
 
 
+_STORED_BARE = "stored without vectors; catch up with `strongroom reembed` (Vault.reembed)"
+
+Fresh = dict[str, dict[str, Vector]]  # what the embedder made: space -> field -> vector
+
+
+class _Unembedded(Exception):  # noqa: N818  a signal between a plan and its caller, never seen outside
+    """A plan needs vectors of a text; embedding is done outside of the critical section, then it is planned again."""
+
+    def __init__(self, text: str, room: int) -> None:
+        super().__init__()
+        self.text, self.room = text, room
+
+
+class _Unnamed(Exception):  # noqa: N818  the same, for the embedder's fingerprint
+    """A plan needs the embedder's fingerprint, which may have to be asked for."""
+
+
 class Writer:
     """The writing side of one open vault."""
 
     def __init__(self, session: Session, embedder: Embedder | None) -> None:
         self._session, self._embedder = session, embedder
+        self._known_fingerprint: str | None = "" if embedder is None else None
 
     def commit(self, box: str, work: Callable[[Batch], T], *, purge: bool = False) -> T:
         """Run `work` on a batch inside the critical section and commit what it collects."""
         results: list[T] = []
         session = self._session
+        unreachable = False
+
+        def fingerprint(space: str) -> str:
+            if space != DEFAULT_SPACE or unreachable:
+                return ""
+            if self._known_fingerprint is None:
+                raise _Unnamed
+            return self._known_fingerprint
 
         def plan() -> Plan | None:
             results.clear()
@@ -57,18 +85,35 @@ class Writer:
                 seq=session.log.state.seq + 1,
                 now=session.now(),
                 fetch=lambda rows: fetch(session, target, rows),
-                fingerprints=self._fingerprints(),
+                fingerprint=fingerprint,
             )
             results.append(work(batch))
             return batch.plan(purge=purge)
 
-        session.commit(plan)
+        try:
+            session.commit(plan)
+        except _Unnamed:
+            try:
+                self.fingerprint()
+            except UnavailableError:  # the caller's own vectors: whose they are is not known
+                unreachable = True
+            session.commit(plan)
         return results[0]
+
+    def fingerprint(self) -> str:
+        """The embedder's name; asked once.
+
+        Raises:
+            UnavailableError: it can't be asked now.
+        """
+        if self._known_fingerprint is None and self._embedder is not None:
+            self._known_fingerprint = fingerprint_of(self._embedder)
+        return self._known_fingerprint or ""
 
     def add_many(self, drafts: Iterable[Draft], box: str) -> list[Memory]:
         """One commit for all drafts, or none."""
         given = each_of(drafts, "drafts")
-        prepared = self._prepared(given)
+        prepared, problem = self._prepared(given)
         if not prepared:
             return []
 
@@ -79,27 +124,29 @@ class Writer:
                 for memory, draft in zip(prepared, given, strict=True)
             ]
 
-        return self.commit(box, work)
+        stored = self.commit(box, work)
+        _warn(problem)  # once they are durable: to whoever makes an error of it, nothing is lost
+        return stored
 
     def update(
         self, id: str, namespace: Namespace, box: str, changes: Mapping[str, Any], *, keep_history: bool
     ) -> Memory:
-        """A new version with some fields replaced; its vectors follow the content."""
-        vectors = None
-        if "content" in changes and "vector" not in changes and "vectors" not in changes:
+        """A new version with some fields replaced; its vectors follow what is searched of it."""
+        if "content" in changes:
             check_content(changes["content"])
-            vectors = self._embedded([_as_searched(changes)])[0]
+        moved = bool({"content", "index"} & set(changes)) and not {"vector", "vectors"} & set(changes)
 
-        def work(batch: Batch) -> Memory:
-            return batch.revise(self.revised(batch.current(id, namespace), changes, vectors), keep_history=keep_history)
+        def made(batch: Batch) -> Memory:
+            return self.revised(batch.current(id, namespace), changes)
 
-        return self.commit(box, work)
+        likely = [readable(changes["content"])] if moved and "content" in changes and "index" not in changes else []
+        return self._revise(box, made, likely=likely, embed=moved, keep_history=keep_history)
 
     def restore(self, id: str, version: str, namespace: Namespace, box: str) -> Memory:
         """An earlier version becomes the current one again, as a new version."""
         check_label(version, "version")
 
-        def work(batch: Batch) -> Memory:
+        def made(batch: Batch) -> Memory:
             session = self._session
             row = batch.row(id, namespace)
             catalogue = session.index(session.box(box)).catalogue
@@ -107,10 +154,9 @@ class Writer:
             if earlier is None:
                 raise MemoryNotFoundError("this memory has no such version; see history(id)")
             now, current = from_micros(session.now()), batch.open(row)
-            back = replace(batch.open(earlier), updated_at=now, state=current.state, provenance=session.provenance)
-            return batch.revise(back, keep_history=True)
+            return replace(batch.open(earlier), updated_at=now, state=current.state, provenance=session.provenance)
 
-        return self.commit(box, work)
+        return self._revise(box, made, likely=[], embed=True, keep_history=True)
 
     def forget(
         self, ids: Sequence[str] | None, namespace: Namespace, query: Query | None, box: str, *, dry_run: bool
@@ -169,7 +215,7 @@ class Writer:
         """The memory a draft describes, without asking the embedder; and whether its id was given."""
         return self._made(draft, vectors_of(draft)), draft.id is not None
 
-    def revised(self, memory: Memory, changes: Mapping[str, Any], vectors: Any = None) -> Memory:
+    def revised(self, memory: Memory, changes: Mapping[str, Any]) -> Memory:
         """The next version of a memory."""
         unknown = set(changes) - (_DRAFT_FIELDS - _NOT_REVISED)
         if unknown:
@@ -177,10 +223,69 @@ class Writer:
         draft = Draft(id=memory.id, namespace=memory.namespace, **{**_as_draft(memory), **changes})
         given = vectors_of(draft)
         kept = {} if "content" in changes or "index" in changes else memory.vectors
-        made = self._made(draft, {**kept, **(vectors or {}), **given})
+        made = self._made(draft, {**kept, **given})
         return replace(made, created_at=memory.created_at, state=memory.state, position=memory.position)
 
-    def _prepared(self, drafts: Sequence[Draft]) -> list[Memory]:
+    def embedded(self, texts: Sequence[tuple[str | None, int]]) -> list[Fresh]:
+        """Vectors of texts in the default space, one for each window of a text; each with how many it may have at most.
+
+        Raises:
+            UnavailableError: the embedder failed.
+            EmbedderMismatchError: it gave something else than it should.
+        """
+        cut = [windows(text or "", min(room, MAX_WINDOWS)) for text, room in texts]
+        flat = [piece for pieces in cut for piece in pieces]
+        if self._embedder is None or not flat:
+            return [{} for _ in texts]
+        self.fingerprint()  # first: another model must not answer under a name that was asked for later
+        found = iter(embed_checked(self._embedder, flat))
+        return [
+            {DEFAULT_SPACE: {field_of(number): next(found) for number in range(len(pieces))}} if pieces else {}
+            for pieces in cut
+        ]
+
+    def _revise(
+        self, box: str, made: Callable[[Batch], Memory], *, likely: Sequence[str], embed: bool, keep_history: bool
+    ) -> Memory:
+        """Commit a version of a memory, with the vectors of what is searched of it.
+
+        That text is only known for sure inside the critical section. One that was not foreseen (`likely`) is embedded
+        outside of it, and the version is planned again.
+        """
+        fresh: dict[str, Fresh] = {}
+        problem: UnavailableError | None = None
+
+        def work(batch: Batch) -> Memory:
+            memory = made(batch)
+            text = searched_text(memory)
+            if (
+                embed
+                and self._embedder is not None
+                and problem is None
+                and text
+                and DEFAULT_SPACE not in memory.vectors
+            ):
+                if text not in fresh:
+                    raise _Unembedded(text, room_for(memory.vectors))
+                memory = replace(memory, vectors={**memory.vectors, **fresh[text]})
+            return batch.revise(memory, keep_history=keep_history)
+
+        wanted = [(text, MAX_WINDOWS) for text in likely]
+        while True:
+            try:
+                if self._embedder is not None:
+                    fresh.update(zip([text for text, _ in wanted], self.embedded(wanted), strict=True))
+            except UnavailableError as error:
+                problem = error
+            try:
+                stored = self.commit(box, work)
+            except _Unembedded as need:
+                wanted = [(need.text, need.room)]
+                continue
+            _warn(problem)
+            return stored
+
+    def _prepared(self, drafts: Sequence[Draft]) -> tuple[list[Memory], UnavailableError | None]:
         for draft in drafts:
             if not isinstance(draft, Draft):
                 raise InvalidInputError("add_many takes Draft values; build them with Draft(content=…)")
@@ -188,28 +293,21 @@ class Writer:
         now = from_micros(self._session.now())  # one commit, one moment
         memories = [self._made(draft, own, now) for draft, own in zip(drafts, vectors, strict=True)]
         if self._embedder is None:
-            return memories
+            return memories, None
         bare = [place for place, own in enumerate(vectors) if DEFAULT_SPACE not in own]
-        embedded = self._embedded([searched_text(memories[place]) for place in bare])
+        try:
+            embedded = self.embedded([(searched_text(memories[place]), room_for(vectors[place])) for place in bare])
+        except UnavailableError as error:
+            return memories, error
         for place, fresh in zip(bare, embedded, strict=True):
             vectors[place].update(fresh)  # the same dict the memory holds
-        return memories
+        return memories, None
 
     def _made(self, draft: Draft, vectors: Any, now: datetime | None = None) -> Memory:
         session = self._session
         id_ = secrets.token_hex(ID_BYTES) if draft.id is None else check_id(draft.id)
         moment = from_micros(session.now()) if now is None else now
         return memory_from(draft, id=id_, now=moment, provenance=session.provenance, vectors=vectors)
-
-    def _embedded(self, texts: Sequence[str | None]) -> list[dict[str, dict[str, Vector]]]:
-        asked = [text for text in texts if text]
-        if self._embedder is None or not asked:
-            return [{} for _ in texts]
-        found = iter(embed_checked(self._embedder, asked))
-        return [{DEFAULT_SPACE: {CONTENT_FIELD: next(found)}} if text else {} for text in texts]
-
-    def _fingerprints(self) -> dict[str, str]:
-        return {} if self._embedder is None else {DEFAULT_SPACE: self._embedder.fingerprint}
 
     def _chosen(self, ids: Sequence[str] | None, namespace: Namespace, query: Query | None, box_name: str) -> list[Row]:
         session = self._session
@@ -237,8 +335,11 @@ def _as_draft(memory: Memory) -> dict[str, Any]:
     return {name: getattr(memory, name) for name in taken}
 
 
-def _as_searched(changes: Mapping[str, Any]) -> str | None:
-    index = changes.get("index")
-    if index is False:
-        return None
-    return "\n".join(index.values()) if isinstance(index, Mapping) else readable(changes["content"])
+def room_for(vectors: Mapping[str, Mapping[str, Vector]]) -> int:
+    """How many vectors a memory may still have."""
+    return MAX_VECTORS - sum(map(len, vectors.values()))
+
+
+def _warn(problem: UnavailableError | None) -> None:
+    if problem is not None:
+        warn_unavailable(_STORED_BARE, problem)
