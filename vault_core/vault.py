@@ -16,9 +16,10 @@ from vault_core.keys.providers import KeyringKey, check_provider
 from vault_core.lifecycle import Receipt
 from vault_core.log.log import seal_first_entry
 from vault_core.memory import Draft, Memory, Namespace, SearchResult, Space
-from vault_core.memory.arguments import check_callable, check_ids
+from vault_core.memory.arguments import check_callable, check_fraction, check_ids
 from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_namespace, check_vector, draft_of
 from vault_core.memory.times import from_micros
+from vault_core.retrieval.choice import Reranker
 from vault_core.session import Session, locks, reading
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
@@ -314,8 +315,11 @@ class Vault:
         query_vector: Any = None,
         space: str | None = None,
         mode: Mode = "hybrid",
+        thread: str | None = None,
         min_score: float | None = None,
         cut: bool = True,
+        diversity: float | None = None,
+        reranker: Reranker | None = None,
         include_superseded: bool = False,
         include_expired: bool = False,
         as_of: datetime | str | None = None,
@@ -326,7 +330,10 @@ class Vault:
 
         `namespace` selects it and everything below; `exact` only that level. `filter` is a dict, a `Filter` or a
         function of a `Memory`. `mode="lexical"` uses words alone, `"dense"` the vector alone: plain cosine,
-        min(top_k, n) hits. `cut` drops hits that are far worse than the best. `as_of` shows what was believed and true
+        min(top_k, n) hits. `thread` keeps to one conversation. `cut` drops hits that are far worse than the best.
+        `diversity`, 0 to 1, picks hits that are unlike each other; a `reranker` reads the best 50 and orders them anew.
+        `explain` gives every part of a score, as `hit.parts`; they add up to `hit.score`. Phrases in double quotes must
+        be there, and times ("last summer") favour what happened then. `as_of` shows what was believed and true
         then. Without `box` every box is asked. While the embedder can't be reached, a hybrid search answers by words
         alone, with an `EmbedderUnavailableWarning`.
 
@@ -356,6 +363,7 @@ class Vault:
                 include_superseded=include_superseded,
                 include_expired=include_expired,
                 as_of=as_of,
+                thread=thread,
                 box=box,
             ),
             lexical=mode != "dense",
@@ -364,6 +372,8 @@ class Vault:
             min_score=min_score,
             cut=cut,
             explain=explain,
+            diversity=check_fraction(diversity, "diversity"),
+            reranker=reranker,
             fingerprint=fingerprint,
         )
 
@@ -375,6 +385,7 @@ class Vault:
         offset: int = 0,
         threshold: float | None = None,
         space: str | None = None,
+        diversity: float | None = None,
         namespace: Sequence[str] | None = None,
         exact: bool = False,
         filter: Any = None,
@@ -399,6 +410,7 @@ class Vault:
             top_k=top_k,
             offset=offset,
             threshold=threshold,
+            diversity=check_fraction(diversity, "diversity"),
         )
 
     def list(

@@ -97,6 +97,10 @@ class Columns:
         """The importance of each row, 0 to 1; NaN for none."""
         return self._columns["importance"].values
 
+    def threads_called(self, label: str) -> list[int]:
+        """The numbers of the threads with this label, in whichever namespace."""
+        return [number for number, (_, one) in enumerate(self.threads) if one == label]
+
     def append(self, rows: Sequence[Entry]) -> int:
         """Add rows; gives the number of the first."""
         first = self.size

@@ -46,6 +46,14 @@ def check_number(value: Any, what: str) -> float | None:
     return value
 
 
+def check_fraction(value: Any, what: str) -> float | None:
+    """A number from 0 to 1, or None."""
+    number = check_number(value, what)
+    if number is not None and not 0 <= number <= 1:
+        raise InvalidInputError(f"{what} must be from 0 to 1")
+    return number
+
+
 def check_callable(value: Any, what: str) -> None:
     """Something that can be called."""
     if not callable(value):

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from vault_core.index import BoxIndex
 from vault_core.index.columns import SEARCHED, Mask
 from vault_core.memory.model import Namespace
@@ -22,6 +24,7 @@ class Scope:
     expired: bool = False
     archived: bool = False
     versions: bool = False  # earlier versions too, not only current ones
+    thread: str | None = None  # only memories of this conversation
     predicate: Predicate | None = None  # a filter over addresses, judged in the order of the ranking
 
     def mask(self, index: BoxIndex, *, searched: bool) -> Mask:
@@ -41,6 +44,8 @@ class Scope:
             archived=self.archived,
             versions=self.versions,
         )
+        if self.thread is not None:
+            mask &= np.isin(index.columns.thread, index.columns.threads_called(self.thread))
         if searched:
             mask &= (index.columns.flags & SEARCHED) != 0
         return mask

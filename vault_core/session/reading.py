@@ -14,6 +14,7 @@ from vault_core.memory.arguments import check_number, check_page, check_place, e
 from vault_core.memory.draft import check_id, check_label, check_namespace
 from vault_core.memory.model import Vector
 from vault_core.memory.times import parse_time, to_micros
+from vault_core.retrieval.choice import POOL, Reranker, diverse, reranked
 from vault_core.retrieval.question import question_of
 from vault_core.retrieval.ranking import Hit, nearest, rank
 from vault_core.retrieval.scope import Scope, combined
@@ -38,6 +39,7 @@ class Query:
     include_expired: bool = False
     include_archived: bool = False
     as_of: datetime | str | None = None
+    thread: str | None = None
     box: Boxes = None
 
     def scope(self, session: Session, box: Box) -> Scope:
@@ -54,6 +56,7 @@ class Query:
             expired=self.include_expired,
             archived=self.include_archived,
             versions=as_of is not None,
+            thread=None if self.thread is None else check_label(self.thread, "thread"),
             predicate=combined(
                 of_type(index, memory_type), known_at(session, box, as_of), predicate(session, box, self.filter)
             ),
@@ -80,10 +83,14 @@ def search(
     min_score: float | None,
     cut: bool,
     explain: bool,
+    diversity: float | None = None,
+    reranker: Reranker | None = None,
     fingerprint: str = "",
 ) -> list[SearchResult]:
-    """Ranked hits over the boxes asked."""
+    """Ranked hits over the boxes asked; reranked and made diverse outside of the lock, if asked for."""
     wanted = _check_paging(top_k, offset)
+    choosing = reranker is not None or diversity is not None
+    pool = max(POOL, wanted) if choosing else wanted
     asked = question_of(text) if lexical else None
     if asked is not None and asked.empty:
         asked = None
@@ -95,26 +102,41 @@ def search(
         if asked is None and usable is None:
             return []
         if asked is None and usable is not None:
-            return nearest(index, usable, space, scope, wanted=wanted)
-        return rank(index, asked, usable, space, scope, wanted=wanted, cut=cut)
+            return nearest(index, usable, space, scope, wanted=pool)
+        return rank(index, asked, usable, space, scope, wanted=pool, cut=cut)
 
     with session.reading():
-        return _merged(session, query, hits, offset, wanted, min_score, explain)
+        found = _merged(session, query, hits, 0 if choosing else offset, pool, min_score, explain)
+    if reranker is not None:
+        found = reranked(found, text, reranker)
+    if diversity is not None:
+        found = diverse(found, space, diversity, wanted)
+    return found[offset:wanted] if choosing else found
 
 
 def find_similar(
-    session: Session, vector: Vector, space: str, query: Query, *, top_k: int, offset: int, threshold: float | None
+    session: Session,
+    vector: Vector,
+    space: str,
+    query: Query,
+    *,
+    top_k: int,
+    offset: int,
+    threshold: float | None,
+    diversity: float | None = None,
 ) -> list[SearchResult]:
     """Plain cosine over the boxes asked."""
     wanted = _check_paging(top_k, offset)
+    pool = wanted if diversity is None else max(POOL, wanted)
 
     def hits(index: BoxIndex, scope: Scope) -> list[Hit]:
         if not index.check_space(space, len(vector), ""):
             return []
-        return nearest(index, vector, space, scope, wanted=wanted)
+        return nearest(index, vector, space, scope, wanted=pool)
 
     with session.reading():
-        return _merged(session, query, hits, offset, wanted, threshold, explain=True)
+        found = _merged(session, query, hits, 0 if diversity is not None else offset, pool, threshold, explain=True)
+    return found if diversity is None else diverse(found, space, diversity, wanted)[offset:]
 
 
 def list_memories(session: Session, query: Query, order_by: Order, limit: int | None, offset: int) -> list[Memory]:
