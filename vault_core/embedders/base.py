@@ -169,7 +169,7 @@ def warn_unavailable(what: str, error: UnavailableError) -> None:
     depth, frame = 1, inspect.currentframe()
     while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "vault_core":
         depth, frame = depth + 1, frame.f_back
-    warnings.warn(f"{what} ({error})", EmbedderUnavailableWarning, stacklevel=depth)
+    warnings.warn(f"{what}: {error}", EmbedderUnavailableWarning, stacklevel=depth)
 
 
 def _checked(embedder: Embedder, vectors: Sequence[Any], count: int) -> list[Vector]:

@@ -39,7 +39,7 @@ _DRAFT_FIELDS = frozenset(field.name for field in fields(Draft))
 _NOT_REVISED = frozenset({"id", "namespace", "keep_history"})
 
 
-_STORED_BARE = "stored without vectors; catch up with `strongroom reembed` (Vault.reembed)"
+_STORED_BARE = "stored without vectors, catch up later with `strongroom reembed` or Vault.reembed"
 
 Fresh = dict[str, dict[str, Vector]]  # what the embedder made: space -> field -> vector
 
