@@ -34,12 +34,11 @@ PARTS: dict[str, list[Setting]] = {
     "a date or number where one is asked for": [(ranking, "WANTED")],
     "a turn that asks says little": [(ranking, "ASKING")],
     "the time that a question names": [(ranking, "DATED")],
-    "feedback from the best hits": [(ranking, "FEEDBACK")],
     "importance and freshness": [(ranking, "IMPORTANT"), (ranking, "FRESH")],
 }
 TRIED: list[Setting] = [
     *((lexical, name) for name in ("K1", "B", "WINDOW", "THREAD", "PHRASE")),
-    *((ranking, name) for name in ("COSINE", "ANSWER", "BESIDE", "NAMED", "WANTED", "ASKING", "FEEDBACK")),
+    *((ranking, name) for name in ("COSINE", "ANSWER", "BESIDE", "NAMED", "WANTED", "ASKING")),
 ]
 FACTORS = (0.75, 4 / 3)
 TEN = AT.index(10)

@@ -96,10 +96,6 @@ class ExactVectors:
         near[self.owners == 0] = -2.0
         return np.sort(np.argsort(-near, kind="stable")[:limit])
 
-    def at(self, rows: Ints) -> Matrix:
-        """Some unit vectors."""
-        return self._gather(rows)
-
     def cosines(self, query: Matrix, rows: Ints | None = None) -> NDArray[np.float32]:
         """The cosine of every row, or of these ascending ones, with the query (any length but zero); 0 if erased."""
         norm = float(np.sqrt(query @ query))

@@ -197,7 +197,7 @@ class Words:
         found._numbers = {stem: number for number, stem in enumerate(found._stems) if number}
         found._numerals = {stem for stem in found._numbers if stem.isdecimal()}
         if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < len(found._stems):
-            raise ValueError("a word without a name")
+            raise ValueError("words without a name")
         found._tokens.append(tokens)
         found._owners.append(np.repeat(np.arange(len(spans)), spans))
         found._starts.append(np.cumsum(spans) - spans)

@@ -34,25 +34,18 @@ class Dense:
             self._all = self.cosines(np.flatnonzero(self._mask))
         return top(self._all, limit, above=NOTHING)
 
-    def cosines(self, rows: Ints, query: Vector | None = None) -> Cosines:
+    def cosines(self, rows: Ints) -> Cosines:
         """By row of the columns, for these rows alone: the cosine of its best vector, or NOTHING."""
         asked = np.zeros(self._size + 1, np.bool_)  # one more, for erased vectors
         asked[rows] = True
         places = np.flatnonzero(asked[self._owners])
-        found = self._vectors.cosines(self._query if query is None else query, places)
+        found = self._vectors.cosines(self._query, places)
         best = np.full(self._size, NOTHING, np.float32)
         if self._vectors.one_each:
             best[self._owners[places]] = found
         else:
             np.maximum.at(best, self._owners[places], found)
         return best
-
-    def mean(self, rows: Ints) -> Vector | None:
-        """The direction that the vectors of some rows have in common."""
-        asked = np.zeros(self._size + 1, np.bool_)
-        asked[rows] = True
-        places = np.flatnonzero(asked[self._owners])
-        return np.mean(self._vectors.at(places), axis=0) if len(places) else None
 
 
 def top(scores: NDArray[np.floating], limit: int, *, above: float) -> Ints:

@@ -7,9 +7,8 @@ Top to bottom:
 4. Context: a turn takes over a part of what the turns beside it say, above all an answer of what was asked.
 5. Who and when: what the person said whom the question names; what happened when the question says; a date or number
    where the question wants one; importance and freshness, gently.
-6. Feedback: what lies near the best hits comes closer.
-7. Tiers: a pattern for a question about patterns, a fact for one about facts (`tiers`).
-8. Cut: what lies far below the best is noise.
+6. Tiers: a pattern for a question about patterns, a fact for one about facts (`tiers`).
+7. Cut: what lies far below the best is noise.
 
 Weighted scores rather than reciprocal ranks (docs/adr/0004-fusion.md); what each part is worth is measured in
 docs/recall.md.
@@ -41,8 +40,6 @@ DATED = 0.15  # happened in the time that the question names
 IMPORTANT = 0.05  # most that importance does, up or down
 FRESH = 0.02  # most that freshness does
 FRESH_DAYS = 90.0  # after which half of it is gone
-FEEDBACK = 0.3  # of the cosine with the mean of the best
-FEEDBACK_HITS = 3
 RELATIVE_CUT = 0.2  # of the best score: what lies below is noise
 MIN_WORDS = 0.02  # what no words and no vector speak for is no hit, wherever it stands
 MIN_COSINE = 0.2
@@ -156,15 +153,9 @@ def _ranked(
     best = float(base[rows].max(initial=0.0))
     for name, part in _circumstances(index, question, scope, rows, mask).items():
         parts[name] = best * part
-    if dense is not None and question is not None:
-        parts["feedback"] = _feedback(dense, rows, _total(parts, rows))
-    scores = _total(parts, rows)
+    scores = sum(parts.values(), np.zeros(len(rows)))
     order = np.argsort(-scores, kind="stable")
     return _Ranked(rows[order], scores[order], {name: part[order] for name, part in parts.items()})
-
-
-def _total(parts: Mapping[str, Scores], rows: Ints) -> Scores:
-    return sum(parts.values(), np.zeros(len(rows)))
 
 
 def _context(index: BoxIndex, base: Scores, rows: Ints) -> dict[str, Scores]:
@@ -206,14 +197,6 @@ def _sought(index: BoxIndex, question: Question) -> list[int]:
     if question.wants_number:
         sought += index.words.tokens_of(NUMBER_WORDS) + index.words.numerals()
     return sought
-
-
-def _feedback(dense: Dense, rows: Ints, scores: Scores) -> Scores:
-    best = rows[np.argsort(-scores, kind="stable")[:FEEDBACK_HITS]]
-    direction = dense.mean(best)
-    if direction is None:
-        return np.zeros(len(rows))
-    return FEEDBACK * np.clip(dense.cosines(rows, direction)[rows], 0.0, None).astype(np.float64)
 
 
 def _cut(ranked: _Ranked, *, must_say: bool) -> _Ranked:
