@@ -35,7 +35,9 @@ class Dense:
         return top(self._all, limit, above=NOTHING)
 
     def cosines(self, rows: Ints) -> Cosines:
-        """By row of the columns, for these rows alone: the cosine of its best vector, or NOTHING."""
+        """By row of the columns, for these rows at least: the cosine of its best vector, or NOTHING."""
+        if self._all is not None:
+            return self._all
         asked = np.zeros(self._size + 1, np.bool_)  # one more, for erased vectors
         asked[rows] = True
         places = np.flatnonzero(asked[self._owners])
@@ -50,9 +52,12 @@ class Dense:
 
 def top(scores: NDArray[np.floating], limit: int, *, above: float) -> Ints:
     """The rows with the best scores above a bound, ascending; of equal ones those that were written first."""
-    if limit < len(scores):
-        bar = np.partition(scores, len(scores) - limit)[len(scores) - limit]
-        if bar > above:
-            better = np.flatnonzero(scores > bar)
-            return np.sort(np.append(better, np.flatnonzero(scores == bar)[: limit - len(better)]))
-    return np.flatnonzero(scores > above)
+    rows = np.flatnonzero(scores > above)
+    if len(rows) <= limit:
+        return rows
+    found = scores[rows]
+    bar = np.partition(found, len(found) - limit)[len(found) - limit]
+    better = np.flatnonzero(found > bar)
+    equal = np.flatnonzero(found == bar)[: limit - len(better)]
+    chosen: Ints = rows[np.sort(np.append(better, equal))]
+    return chosen
