@@ -1,8 +1,18 @@
 """What a text asks for."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from vault_core.retrieval.question import MAX_TERMS, question_of
+from vault_core.memory.times import to_micros
+from vault_core.retrieval import question as question_room
+from vault_core.retrieval.question import MAX_TERMS, Question
+
+NOW = datetime(2025, 6, 18, 12, tzinfo=UTC)
+
+
+def question_of(text: str) -> Question:
+    return question_room.question_of(text, NOW)
 
 
 def test_stop_words_are_left_out_unless_there_is_nothing_else() -> None:
@@ -48,3 +58,9 @@ def test_neither_a_time_nor_a_number() -> None:
 def test_a_long_text_is_read_in_part() -> None:
     question = question_of(" ".join(f"word{number}" for number in range(10_000)))
     assert len(question.terms) == len(question.pairs) == MAX_TERMS
+
+
+def test_a_time_it_names_becomes_a_range_as_seen_from_now() -> None:
+    begin, end = (to_micros(datetime(2025, month, 1, tzinfo=UTC)) for month in (3, 4))
+    assert question_of("what did we plant in March?").span == (begin, end)
+    assert question_of("what did we plant?").span is None

@@ -5,16 +5,20 @@
 - What stands in quotes must be there, word after word.
 - Two words that follow each other in the question are worth more where they follow each other in a memory.
 - "When" and "how many" say what an answer looks like: a date, a number.
+- Times that it names ("last summer", "in March 2024") become a range (`spans`), which favours what happened then.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 
 from vault_core.index.tokens import stem, stems, words
+from vault_core.retrieval.spans import Span, span_of
 
 MAX_TERMS = 64  # a query is a question, not a document
+LONGEST_NAMED = 366 * 86_400_000_000  # microseconds: a year
 MAX_TEXT = 10_000  # characters of it that are read
 
 Pair = tuple[str, str]
@@ -65,11 +69,12 @@ class Question:
         return not self.terms and not self.phrases
 
 
-def question_of(text: str) -> Question:
-    """The question in a text."""
+def question_of(text: str, now: datetime) -> Question:
+    """The question in a text; the times it names are meant as seen from `now`."""
     text = text[:MAX_TEXT]
+    span = span_of(text, now)
     phrases = tuple(tuple(found) for quoted in _QUOTED.findall(text) if (found := stems(quoted)))
-    said = words(_QUOTED.sub(" ", text))
+    said = words(_QUOTED.sub(" ", text if span is None or _named(span) else _without(text, span.words)))
     telling = [word for word in said if word not in _STOP]
     if not telling and not phrases:
         telling = said
@@ -80,7 +85,23 @@ def question_of(text: str) -> Question:
         phrases=phrases,
         wants_time=bool(_WHEN.search(text)),
         wants_number=bool(_COUNT.search(text)),
+        span=None if span is None else (span.begin, span.end),
     )
+
+
+def _named(span: Span) -> bool:
+    """Whether the words of a time stand for it ("in May 2020"): they are then looked for too, and worth it.
+
+    Those of "before May 2020" would find what they leave out.
+    """
+    return span.end - span.begin <= LONGEST_NAMED
+
+
+def _without(text: str, ranges: Sequence[tuple[int, int]]) -> str:
+    """The text without some ranges of it."""
+    for start, end in reversed(ranges):
+        text = f"{text[:start]} {text[end:]}"
+    return text
 
 
 def _pairs(said: list[str]) -> Iterator[Pair]:

@@ -13,7 +13,7 @@ from vault_core.memory import Memory, Namespace, SearchResult
 from vault_core.memory.arguments import check_number, check_page, check_place, each_of
 from vault_core.memory.draft import check_id, check_label, check_namespace
 from vault_core.memory.model import Vector
-from vault_core.memory.times import parse_time, to_micros
+from vault_core.memory.times import from_micros, parse_time, to_micros
 from vault_core.retrieval.choice import POOL, Reranker, diverse, reranked
 from vault_core.retrieval.question import question_of
 from vault_core.retrieval.ranking import Hit, nearest, rank
@@ -91,7 +91,7 @@ def search(
     wanted = _check_paging(top_k, offset)
     choosing = reranker is not None or diversity is not None
     pool = max(POOL, wanted) if choosing else wanted
-    asked = question_of(text) if lexical else None
+    asked = question_of(text, from_micros(session.now())) if lexical else None
     if asked is not None and asked.empty:
         asked = None
     if asked is None and vector is None:
