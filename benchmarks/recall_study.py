@@ -24,7 +24,7 @@ from vault_core.retrieval import lexical, ranking
 Setting = tuple[ModuleType, str]
 
 PARTS: dict[str, list[Setting]] = {
-    "the turns around (window)": [(lexical, "WINDOW")],
+    "the turns around": [(lexical, "AROUND")],
     "the conversation (thread)": [(lexical, "THREAD")],
     "words that follow each other": [(lexical, "PHRASE")],
     "the vector's cosine": [(ranking, "COSINE")],
@@ -37,7 +37,7 @@ PARTS: dict[str, list[Setting]] = {
     "importance and freshness": [(ranking, "IMPORTANT"), (ranking, "FRESH")],
 }
 TRIED: list[Setting] = [
-    *((lexical, name) for name in ("K1", "B", "WINDOW", "THREAD", "PHRASE")),
+    *((lexical, name) for name in ("K1", "B", "AROUND", "THREAD", "PHRASE")),
     *((ranking, name) for name in ("COSINE", "ANSWER", "BESIDE", "NAMED", "WANTED", "ASKING")),
 ]
 FACTORS = (0.75, 4 / 3)

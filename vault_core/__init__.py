@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vault_core.keys import CommandKey, FileKey, KeyProvider, KeyringKey, Passphrase, RecoveryKey, new_key_text
     from vault_core.lifecycle import Receipt
     from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
+    from vault_core.retrieval.choice import Reranker
     from vault_core.session.items import Items
     from vault_core.session.locks import Rotation, SlotEntry
     from vault_core.session.reembed import Reembedding
@@ -69,6 +70,7 @@ _HOMES = {
     "Receipt": "vault_core.lifecycle",
     "RecoveryKey": "vault_core.keys",
     "Reembedding": "vault_core.session.reembed",
+    "Reranker": "vault_core.retrieval.choice",
     "Report": "vault_core.session.verify",
     "RollbackError": "vault_core.errors",
     "Rotation": "vault_core.session.locks",
@@ -134,6 +136,7 @@ __all__ = [
     "RecoveryKey",
     "Reembedding",
     "Report",
+    "Reranker",
     "RollbackError",
     "Rotation",
     "SearchResult",

@@ -20,9 +20,9 @@ from vault_core.retrieval.question import Question
 
 K1 = 1.0  # how quickly more of the same word stops to count
 B = 0.6  # how much a long text is held against it
-B_AROUND = 0.75  # the same for windows and conversations
-REACH = 3  # turns before and after that make a window
-WINDOW = 0.75  # weights, of a memory's own words at 1
+B_WIDE = 0.75  # the same for the turns around it and for conversations
+REACH = 3  # turns before and after that count as around it
+AROUND = 0.75  # weights, of a memory's own words at 1
 THREAD = 0.25
 PHRASE = 0.2  # for each pair of the question's words that follow each other, up to two
 FULL = 1.5  # times the weight of all words: what counts as having them all
@@ -38,7 +38,7 @@ class Lexical:
     """Scores by row of the columns, weighted and ready to be added up."""
 
     own: Scores
-    window: Scores
+    around: Scores
     thread: Scores
     phrase: Scores
     total: Scores
@@ -55,23 +55,23 @@ def lexical(index: BoxIndex, question: Question, mask: Mask) -> Lexical:
     size, lengths = index.columns.size, index.words.lengths
     terms, visible = _terms(index, question, mask), max(int(mask.sum()), 1)
     average = max(float(lengths[mask].sum()) / visible, 1.0)
-    own, window, thread = np.zeros(size), np.zeros(size), _Conversations(index, mask)
+    own, around, thread = np.zeros(size), np.zeros(size), _Conversations(index, mask)
     for term in terms:
         if term.counts is None:
             continue
         rows, times = term.counts
         own[rows] += term.weight * _saturated(times, lengths[rows], average, B)
-        near, total = _around(index, term.counts)
+        near, total = _near(index, term.counts)
         seen = mask[near]
         near, total = near[seen], total[seen]
         steps = index.threads.around(near, REACH)
         length = sum((np.where(step == NOBODY, 0, lengths[step]) for step in steps), np.zeros(len(near)))
-        window[near] += term.weight * _saturated(total, length, average * (2 * REACH + 1), B_AROUND)
+        around[near] += term.weight * _saturated(total, length, average * (2 * REACH + 1), B_WIDE)
         thread.add(term.weight, term.counts)
     full = FULL * (sum(term.weight for term in terms) or 1.0)
-    own, window, said = own / full, WINDOW * window / full, THREAD * thread.by_row(own) * mask / full
+    own, around, said = own / full, AROUND * around / full, THREAD * thread.by_row(own) * mask / full
     phrase = PHRASE * np.minimum(_pairs(index, question, mask), 2) / FULL
-    return Lexical(own=own, window=window, thread=said, phrase=phrase, total=own + window + said + phrase)
+    return Lexical(own=own, around=around, thread=said, phrase=phrase, total=own + around + said + phrase)
 
 
 def with_phrases(index: BoxIndex, question: Question, mask: Mask) -> Mask:
@@ -98,7 +98,7 @@ class _Conversations:
     def add(self, weight: float, counts: Counts) -> None:
         """Count a word."""
         total = self._summed(counts.times, self._threads[counts.rows], len(self._scores))
-        self._scores += weight * _saturated(total, self._lengths, self._average, B_AROUND)
+        self._scores += weight * _saturated(total, self._lengths, self._average, B_WIDE)
 
     def by_row(self, own: Scores) -> Scores:
         """The score of each row's thread; a row without one is a thread of its own."""
@@ -136,7 +136,7 @@ def _saturated(times: Scores, length: NDArray[np.integer] | Scores, average: flo
     return np.asarray(times * (K1 + 1) / (times + K1 * (1 - b + b * length / average)))
 
 
-def _around(index: BoxIndex, counts: Counts) -> tuple[Ints, Scores]:
+def _near(index: BoxIndex, counts: Counts) -> tuple[Ints, Scores]:
     """The rows within reach of a word, and how often it stands there."""
     steps = index.threads.around(counts.rows, REACH)
     rows, times = np.concatenate(steps), np.tile(counts.times, len(steps))

@@ -144,7 +144,7 @@ def _ranked(
 ) -> _Ranked:
     base, parts = np.zeros(index.columns.size + 1), dict[str, Scores]()  # one more, for NOBODY
     if words is not None:
-        parts |= {name: WORDS * getattr(words, name)[rows] for name in ("own", "window", "thread", "phrase")}
+        parts |= {name: WORDS * getattr(words, name)[rows] for name in ("own", "around", "thread", "phrase")}
         base[:-1] += WORDS * words.total
     if dense is not None:
         parts["cosine"] = COSINE * np.clip(dense.cosines(rows)[rows], 0.0, None).astype(np.float64)
@@ -206,7 +206,7 @@ def _cut(ranked: _Ranked, *, must_say: bool) -> _Ranked:
     kept = ranked.scores >= RELATIVE_CUT * ranked.scores[0]
     if must_say:
         nothing = np.zeros(len(ranked.rows))
-        told = sum((ranked.parts.get(name, nothing) for name in ("own", "window", "phrase")), nothing)
+        told = sum((ranked.parts.get(name, nothing) for name in ("own", "around", "phrase")), nothing)
         kept &= (told >= MIN_WORDS) | (ranked.parts.get("cosine", nothing) >= MIN_COSINE)
     return _Ranked(ranked.rows[kept], ranked.scores[kept], {name: part[kept] for name, part in ranked.parts.items()})
 
