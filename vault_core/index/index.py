@@ -13,6 +13,7 @@ import numpy as np
 from vault_core.errors import EmbedderMismatchError, VaultTamperedError
 from vault_core.index.catalogue import Catalogue, Row
 from vault_core.index.columns import ARCHIVED, CURRENT, ERASED, SEARCHED, SUPERSEDED, Columns
+from vault_core.index.tiers import Tiers
 from vault_core.index.vectors import ExactVectors
 from vault_core.log.log import Commit
 from vault_core.log.ops import Erase, Mark, Put, Touch
@@ -32,6 +33,7 @@ class BoxIndex:
         self.missing: set[int] = set()  # erased before we came, by a commit that we have not applied yet
         self.last_erase = 0
         self.spaces = self.catalogue.spaces()
+        self.tiers = Tiers(self.catalogue.tiered())
 
     def apply(self, commit: Commit, values: Sequence[Any]) -> None:
         """Move forward by one commit. `values` are what its records hold; None for one that is erased already.
@@ -137,6 +139,7 @@ class BoxIndex:
                 continue
             gone.append(number)
             self.columns.set(number, ERASED, True)
+            self.tiers.erase(row)
             affected |= self._touched_by(row)
             if row.current:
                 self._promote(row)
@@ -187,6 +190,7 @@ class BoxIndex:
         self.columns.append([(row.address, row.namespace, _flags(row), row.expires, row.updated) for row in rows])
         self._put_vectors(memories)
         for row in rows:
+            self.tiers.add(row)
             if row.subject is not None or row.supersedes is not None:
                 affected |= self._touched_by(row)
         # A memory that arrives late may be superseded by one that named its id before it was there.
