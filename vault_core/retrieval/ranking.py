@@ -4,15 +4,18 @@ Weighted scores rather than reciprocal ranks: on turn-level LoCoMo recall cosine
 evidence and reciprocal rank fusion 0.56 (docs/adr/0004-fusion.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vault_core.index import BoxIndex
 from vault_core.index.columns import Ints, Mask
+from vault_core.index.tiers import Standing
 from vault_core.memory.model import Vector
+from vault_core.retrieval import tiers
 from vault_core.retrieval.scope import Scope, accept_all
 
 LEXICAL_WEIGHT = 0.5  # of the best lexical score against a cosine of 1
@@ -37,9 +40,20 @@ class Hit:
 
 
 def rank(
-    index: BoxIndex, query: str | None, vector: Vector | None, space: str, scope: Scope, *, wanted: int, cut: bool
+    index: BoxIndex,
+    query: str | None,
+    vector: Vector | None,
+    space: str,
+    scope: Scope,
+    *,
+    wanted: int,
+    cut: bool,
+    pattern: bool = False,
 ) -> list[Hit]:
-    """The best `wanted` hits, best first; equal scores in log order. `query` and `vector` may each be None."""
+    """The best `wanted` hits, best first; equal scores in log order. `query` and `vector` may each be None.
+
+    `pattern` says that the question asks for a pattern (`tiers.asks_for_pattern`).
+    """
     mask = scope.mask(index, searched=vector is None)
     if not mask.any():
         return []
@@ -48,7 +62,8 @@ def rank(
     cosines = None if vector is None else _best_cosines(index, space, vector, mask)
     while True:
         dense = _top(cosines, limit)
-        ranked = _fused(index, lexical, dense, cosines)
+        tiered = partial(tiers.adjusted, pattern=pattern, now=scope.now, floor=RELATIVE_CUT if cut else 0.0)
+        ranked = _fused(index, lexical, dense, cosines, tiered)
         if cut and len(ranked.scores):
             ranked = ranked.cut(must_say=query is not None)
         accepted = list(_accepted(ranked, scope, wanted))
@@ -78,7 +93,7 @@ def nearest(index: BoxIndex, vector: Vector, space: str, scope: Scope, *, wanted
 
 @dataclass(frozen=True, slots=True)
 class _Lexical:
-    """Rows that match the words, with BM25 divided by the best of them; those left out have at most `unseen`."""
+    """Rows that match the words, with BM25 divided by that of the best atom; those left out have at most `unseen`."""
 
     rows: Ints
     scores: Scores
@@ -94,6 +109,7 @@ class _Ranked:
     scores: Scores
     words: Scores | None
     near: Scores
+    tier: Scores | None = None  # what the tier did to the score
 
     @property
     def floor(self) -> float:
@@ -106,13 +122,16 @@ class _Ranked:
         if must_say and self.words is not None:
             kept &= (self.words > 0) | (self.near >= MIN_COSINE)
         words = None if self.words is None else self.words[kept]
-        return _Ranked(self.addresses[kept], self.scores[kept], words, self.near[kept])
+        tier = None if self.tier is None else self.tier[kept]
+        return _Ranked(self.addresses[kept], self.scores[kept], words, self.near[kept], tier)
 
     def hit(self, at: int) -> Hit:
         """The candidate at a place."""
         parts = {"cosine": float(self.near[at])}
         if self.words is not None:
             parts = {"lexical": float(self.words[at]), **parts}
+        if self.tier is not None and self.tier[at]:
+            parts["tier"] = float(self.tier[at])
         return Hit(int(self.addresses[at]), float(self.scores[at]), parts)
 
 
@@ -149,20 +168,31 @@ def _lexical(index: BoxIndex, query: str | None, mask: Mask, limit: int) -> _Lex
     if not found:
         return _Lexical(np.zeros(0, np.int64), np.zeros(0), complete=True)
     rows = index.columns.rows(address for address, _ in found)
-    scores = np.fromiter((score for _, score in found), np.float64) / (found[0][1] or 1.0)
+    # Measured by the best atom: composites and affinities gather words, and must not make the atoms' words count less.
+    best = next((score for address, score in found if address not in index.tiers), found[0][1])
+    scores = np.minimum(np.fromiter((score for _, score in found), np.float64) / (best or 1.0), 1.0)
     complete = len(found) < limit
     return _Lexical(rows[mask[rows]], scores[mask[rows]], complete, 0.0 if complete else float(scores[-1]))
 
 
-def _fused(index: BoxIndex, lexical: _Lexical, dense: Ints, cosines: Cosines | None) -> _Ranked:
+def _fused(
+    index: BoxIndex,
+    lexical: _Lexical,
+    dense: Ints,
+    cosines: Cosines | None,
+    tiered: Callable[[Scores, Mapping[int, Standing]], Scores],
+) -> _Ranked:
     """All candidates, best first; equal scores in log order."""
     rows = np.union1d(lexical.rows, dense)
     words = np.zeros(len(rows))
     words[np.searchsorted(rows, lexical.rows)] = lexical.scores
     near = np.zeros(len(rows)) if cosines is None else np.clip(cosines[rows], 0.0, None).astype(np.float64)
     scores = words if cosines is None else LEXICAL_WEIGHT * words + near
+    fused, scores = scores, tiered(scores, index.tiers.standings(index.columns.address[rows].tolist(), index.catalogue))
     order = np.argsort(-scores, kind="stable")
-    return _Ranked(index.columns.address[rows[order]], scores[order], words[order], near[order])
+    return _Ranked(
+        index.columns.address[rows[order]], scores[order], words[order], near[order], (scores - fused)[order]
+    )
 
 
 def _best_unseen(lexical: _Lexical, dense: Ints, cosines: Cosines | None) -> float:

@@ -17,6 +17,7 @@ from vault_core.memory.times import parse_time, to_micros
 from vault_core.retrieval.query import lexical_query
 from vault_core.retrieval.ranking import Hit, nearest, rank
 from vault_core.retrieval.scope import Scope, combined
+from vault_core.retrieval.tiers import asks_for_pattern
 from vault_core.session.memories import current_row, each, fetch, fetch_addresses, known_at, of_type, predicate
 from vault_core.session.session import Session
 
@@ -93,7 +94,7 @@ def search(
             return []
         if asked is None and usable is not None:
             return nearest(index, usable, space, scope, wanted=wanted)
-        return rank(index, asked, usable, space, scope, wanted=wanted, cut=cut)
+        return rank(index, asked, usable, space, scope, wanted=wanted, cut=cut, pattern=asks_for_pattern(text))
 
     with session.reading():
         return _merged(session, query, hits, offset, wanted, min_score, explain)
