@@ -125,6 +125,7 @@ CALLS: dict[str, Call] = {
     "forget_many": lambda vault, value: vault.forget_many(value, dry_run=True),
     "forget_many filter": lambda vault, value: vault.forget_many(filter=value, dry_run=True),
     "forget_many namespace": lambda vault, value: vault.forget_many(namespace=value, dry_run=True),
+    **{f"consolidate {name}": keyword("consolidate", name=name) for name in ["namespace", "box", "summarise"]},
     "transact": lambda vault, value: vault.transact(value),
     "transact box": lambda vault, value: vault.transact(lambda _: None, box=value),
     "tx get": lambda vault, value: vault.transact(lambda tx: tx.get(value)),

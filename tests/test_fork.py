@@ -46,6 +46,7 @@ VERBS: dict[str, Callable[[Vault], Any]] = {
     "items.scan": lambda vault: list(vault.items("chat").scan()),
     "items.count": lambda vault: vault.items("chat").count(),
     "items.keys": lambda vault: vault.items("chat").keys(),
+    "consolidate": lambda vault: vault.consolidate(),
     "checkpoint": lambda vault: vault.checkpoint(),
     "stats": lambda vault: vault.stats(),
     "verify": lambda vault: vault.verify(),

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
         WrongPassphraseError,
     )
     from vault_core.keys import CommandKey, FileKey, KeyProvider, KeyringKey, Passphrase, RecoveryKey, new_key_text
-    from vault_core.lifecycle import Receipt
+    from vault_core.lifecycle import Receipt, Summariser
     from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
     from vault_core.retrieval.choice import Reranker
+    from vault_core.session.consolidating import Consolidation
     from vault_core.session.items import Items
     from vault_core.session.locks import Rotation, SlotEntry
     from vault_core.session.reembed import Reembedding
@@ -48,6 +49,7 @@ _HOMES = {
     "CallableEmbedder": "vault_core.embedders",
     "CommandKey": "vault_core.keys",
     "ConflictError": "vault_core.errors",
+    "Consolidation": "vault_core.session.consolidating",
     "Draft": "vault_core.memory",
     "Embedder": "vault_core.embedders",
     "EmbedderMismatchError": "vault_core.errors",
@@ -83,6 +85,7 @@ _HOMES = {
     "State": "vault_core.memory",
     "Stats": "vault_core.vault",
     "Store": "vault_core.store",
+    "Summariser": "vault_core.lifecycle",
     "Transaction": "vault_core.session.transaction",
     "UnavailableError": "vault_core.errors",
     "Vault": "vault_core.vault",
@@ -113,6 +116,7 @@ __all__ = [
     "CallableEmbedder",
     "CommandKey",
     "ConflictError",
+    "Consolidation",
     "Draft",
     "Embedder",
     "EmbedderMismatchError",
@@ -148,6 +152,7 @@ __all__ = [
     "State",
     "Stats",
     "Store",
+    "Summariser",
     "Transaction",
     "UnavailableError",
     "Vault",

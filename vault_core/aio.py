@@ -31,6 +31,7 @@ _AWAITED = frozenset(
         "list",
         "count",
         "namespaces",
+        "consolidate",
         "checkpoint",
         "stats",
         "reembed",

@@ -13,14 +13,16 @@ from vault_core.embedders.base import as_embedder, embed_query_checked, warn_una
 from vault_core.errors import InvalidInputError, MemoryNotFoundError, UnavailableError, WrongPassphraseError
 from vault_core.keys import Header, KeyProvider, Keyring, Passphrase, Slot, provider_from, seal_header
 from vault_core.keys.providers import KeyringKey, check_provider
-from vault_core.lifecycle import Receipt
+from vault_core.lifecycle import Receipt, Summariser
 from vault_core.log.log import seal_first_entry
 from vault_core.memory import Draft, Memory, Namespace, SearchResult, Space
 from vault_core.memory.arguments import check_callable, check_fraction, check_ids
 from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_namespace, check_vector, draft_of
+from vault_core.memory.model import TIERS
 from vault_core.memory.times import from_micros
 from vault_core.retrieval.choice import Reranker
 from vault_core.session import Session, locks, reading
+from vault_core.session.consolidating import Consolidation, consolidate
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
 from vault_core.session.reading import Boxes, Order, Query
@@ -49,6 +51,7 @@ class Stats:
 
     memories: int
     by_type: Mapping[str, int]
+    by_tier: Mapping[str, int]
     namespaces: int
     items: int
     boxes: Sequence[str]
@@ -230,6 +233,8 @@ class Vault:
 
     def forget(self, id: str, *, namespace: Sequence[str] = (), dry_run: bool = False, box: str = "main") -> Receipt:
         """Erase a memory and its whole history, from the log's records, the index and the snapshots.
+
+        Composites and affinities made of it are erased with it (`receipt.stale`); `consolidate` makes them anew.
 
         Can't be undone; `archive` can. If the receipt says `purged=False`, another session kept the store from
         overwriting its journal; the next session to open the vault does it.
@@ -514,6 +519,25 @@ class Vault:
 
     # the vault
 
+    def consolidate(
+        self,
+        *,
+        namespace: Sequence[str] | None = None,
+        box: str = "main",
+        summarise: Summariser | None = None,
+        dry_run: bool = False,
+    ) -> Consolidation:
+        """Make composites and affinities from the atoms of a namespace and of each below it, every one for itself.
+
+        No model is asked, and running it twice changes nothing. `summarise` takes the texts of a composite's atoms and
+        gives its text; it is asked again only when they have changed, and not by a dry run. What was made before and
+        has no atoms any more is erased; what a caller made with `tier=` is left alone. Archive one to hide it for good.
+
+        Raises:
+            UnavailableError: the summariser or the embedder failed; nothing is changed.
+        """
+        return consolidate(self._session, self._writer, self._embedder, namespace, box, summarise, dry_run=dry_run)
+
     def checkpoint(self) -> bool:
         """Write a snapshot now, so that the next opening is fast. False if the journal could not be emptied."""
         return self._session.checkpoint()
@@ -523,13 +547,17 @@ class Vault:
         with self._session.reading() as session:
             indexes = [session.index(box) for box in session.keyring.boxes]
             by_type: dict[str, int] = {}
+            by_tier = dict.fromkeys(TIERS, 0)
             for index in indexes:
+                for tier, number in index.catalogue.tiers().items():
+                    by_tier[tier] += number
                 for name, number in index.catalogue.types().items():
                     by_type[name] = by_type.get(name, 0) + number
             settings = session.keyring.settings
             return Stats(
                 memories=self.count(),
                 by_type=by_type,
+                by_tier=by_tier,
                 namespaces=len(self.namespaces()),
                 items=sum(sum(index.catalogue.collections().values()) for index in indexes),
                 boxes=[box.name for box in session.keyring.boxes],

@@ -28,6 +28,9 @@ def forget(
         say_json(receipt)
         return
     say(f"{'would erase' if dry_run else 'erased'} {_counted(receipt.memories, receipt.versions)}")
+    if receipt.stale:
+        what = "summary" if len(receipt.stale) == 1 else "summaries"
+        say(f"and {len(receipt.stale)} {what} made of it; `strongroom consolidate` makes new ones of what is left")
     if not dry_run and not receipt.purged:
         say("another session keeps a trace of it in the store's journal; the next one to open the vault removes that")
 

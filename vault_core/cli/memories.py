@@ -44,6 +44,8 @@ def _print_one(lead: str, memory: Memory) -> None:
 
     text = memory.text if len(memory.text) <= SHORT else memory.text[: SHORT - 1] + "…"
     about = [memory.id, memory.memory_type, "/".join(memory.namespace), *(f"#{tag}" for tag in memory.tags)]
+    if memory.tier != "ATOM":
+        about.insert(1, memory.tier)
     if memory.box != "main":
         about.append(f"box {memory.box}")
     out = console()

@@ -23,6 +23,7 @@ def status(vault: options.Place = None, as_json: options.Json = False) -> None:
         "owner": found["owner"],
         "memories": f"{found['memories']:,}",
         "by type": ", ".join(f"{name} {number:,}" for name, number in found["by_type"].items()),
+        "by tier": ", ".join(f"{name} {number:,}" for name, number in found["by_tier"].items() if number),
         "namespaces": f"{found['namespaces']:,}",
         "items": f"{found['items']:,}",
         "boxes": ", ".join(found["boxes"]),

@@ -34,6 +34,7 @@ CREATE INDEX memory_content ON memory (content_hash) WHERE current;
 CREATE INDEX memory_thread ON memory (thread, position) WHERE thread IS NOT NULL;
 CREATE INDEX memory_slot ON memory (subject, attribute) WHERE subject IS NOT NULL;
 CREATE INDEX memory_supersedes ON memory (address) WHERE supersedes IS NOT NULL;
+CREATE INDEX memory_tier ON memory (address) WHERE tier > 0;
 CREATE TABLE item (
   address INTEGER PRIMARY KEY, collection TEXT NOT NULL, key TEXT NOT NULL, attributes TEXT, size INTEGER NOT NULL,
   created INTEGER NOT NULL, updated INTEGER NOT NULL, digest BLOB NOT NULL, UNIQUE (collection, key));
@@ -259,6 +260,15 @@ class Catalogue:
         found = self._where_in("id", ids)
         return {(row.namespace, row.id): row for row in found}
 
+    def addresses(self, ids: Iterable[str]) -> dict[tuple[int, str], int]:
+        """Where the versions that hold are of all memories with these ids, by (namespace, id)."""
+        wanted, out = sorted(ids), dict[tuple[int, str], int]()
+        for start in range(0, len(wanted), _BATCH):
+            some = wanted[start : start + _BATCH]
+            sql = f"SELECT namespace, id, address FROM memory WHERE current AND id IN ({','.join('?' * len(some))})"
+            out.update(((namespace, id_), address) for namespace, id_, address in self._db.execute(sql, some))
+        return out
+
     def same_content(self, hashes: Sequence[bytes]) -> dict[tuple[int, bytes], list[Row]]:
         """Current memories with any of these contents, by (namespace, content hash), oldest first."""
         out: dict[tuple[int, bytes], list[Row]] = {}
@@ -314,6 +324,15 @@ class Catalogue:
         """How many current memories there are of each type."""
         sql = "SELECT type, count(*) FROM memory WHERE current AND NOT archived GROUP BY type ORDER BY type"
         return dict(self._db.execute(sql))
+
+    def tiers(self) -> dict[str, int]:
+        """How many current memories there are of each tier that has any."""
+        sql = "SELECT tier, count(*) FROM memory WHERE current AND NOT archived GROUP BY tier ORDER BY tier"
+        return {TIERS[tier]: count for tier, count in self._db.execute(sql)}
+
+    def tiered(self) -> Iterator[Row]:
+        """All versions of composites and affinities."""
+        return map(Row._make, self._db.execute(f"{_SELECT} WHERE tier > 0 ORDER BY address").fetchall())
 
     def every_row(self) -> Iterator[Row]:
         """All versions in log order, in constant memory."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vault_core.index.growing import Growing
 
-CURRENT, ARCHIVED, SUPERSEDED, SEARCHED, ERASED, ASKS, COMPOSITE, AFFINITY = (1 << bit for bit in range(8))
+CURRENT, ARCHIVED, SUPERSEDED, SEARCHED, ERASED, ASKS = (1 << bit for bit in range(6))
 NEVER = np.iinfo(np.int64).max
 NOBODY = -1  # no thread, no source
 _PACKED = {  # the arrays of a snapshot, in the order of `Entry`

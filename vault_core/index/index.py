@@ -19,10 +19,8 @@ import numpy as np
 from vault_core.errors import EmbedderMismatchError, VaultTamperedError
 from vault_core.index.catalogue import Catalogue, Row
 from vault_core.index.columns import (
-    AFFINITY,
     ARCHIVED,
     ASKS,
-    COMPOSITE,
     CURRENT,
     ERASED,
     NEVER,
@@ -33,6 +31,7 @@ from vault_core.index.columns import (
     Entry,
 )
 from vault_core.index.threads import Threads
+from vault_core.index.tiers import Tiers
 from vault_core.index.vectors import ExactVectors
 from vault_core.index.words import Words
 from vault_core.log.log import Commit
@@ -60,6 +59,7 @@ class BoxIndex:
         self.last_erase = 0
         self.spaces = self.catalogue.spaces()
         self.declared = {name: self.catalogue.space_address(name) or 0 for name in self.spaces}  # where
+        self.tiers = Tiers(self.catalogue.tiered())
 
     def apply(self, commit: Commit, values: Sequence[Any]) -> None:
         """Move forward by one commit. `values` are what its records hold; None for one that is erased already.
@@ -169,6 +169,7 @@ class BoxIndex:
             self.columns.set(number, ERASED, True)
             self.words.erase(self.columns.row(number))
             self.threads.changed(number)
+            self.tiers.erase(row)
             affected |= self._touched_by(row)
             if row.current:
                 self._promote(row)
@@ -233,6 +234,7 @@ class BoxIndex:
         self.words.append(_words(row) for row in rows)
         self._put_vectors(memories)
         for row in rows:
+            self.tiers.add(row)
             if row.subject is not None or row.supersedes is not None:
                 affected |= self._touched_by(row)
         # A memory that arrives late may be superseded by one that named its id before it was there.
@@ -374,8 +376,7 @@ def _key(row: Row) -> tuple[int, str, str | None, str | None]:
 
 
 def _flags(row: Row) -> int:
-    flags = _TIER_FLAGS[row.tier]
-    flags |= (CURRENT if row.current else 0) | (ARCHIVED if row.archived else 0)
+    flags = (CURRENT if row.current else 0) | (ARCHIVED if row.archived else 0)
     if row.text is not None:
         flags |= SEARCHED | (ASKS if _QUESTION.search(row.text, max(0, len(row.text) - _ENDING)) else 0)
     return flags
@@ -387,7 +388,6 @@ def _words(row: Row) -> tuple[str, str]:
     return text[: row.lead], text[row.lead :]
 
 
-_TIER_FLAGS = (0, COMPOSITE, AFFINITY)
 _ENDING = 300  # characters in which a question has to end
 _QUESTION = re.compile(
     r"\?[^\w\[]*(?:\[[^\[\]]*\]\s*)?$"

@@ -6,6 +6,7 @@ Rules (DESIGN §7):
 - Overwriting an item erases the one before; `keep_history=False` erases a memory's earlier versions.
 - `rewrite` and `declare_anew` are for embedding again: the versions stay as they were, with other vectors at other
   addresses, and the records that held the vectors before are erased.
+- What names an erased memory as its atom goes with it, every version: a composite or affinity holds words of its atoms.
 - Each change builds on those before it in the batch. What a batch wrote it can't take back: a record of the log is
   never erased by its own commit.
 """
@@ -15,6 +16,7 @@ from dataclasses import replace
 
 from vault_core.errors import InvalidInputError, MemoryNotFoundError
 from vault_core.index import BoxIndex, Row
+from vault_core.index.tiers import atoms_in
 from vault_core.keys import Box
 from vault_core.log import Erase, Mark, Op, Plan, Put, Touch
 from vault_core.memory import (
@@ -30,7 +32,7 @@ from vault_core.memory import (
     encode_memory,
     encode_space,
 )
-from vault_core.memory.model import State, placed
+from vault_core.memory.model import ATOM, State, placed
 from vault_core.memory.times import from_micros
 
 
@@ -56,12 +58,19 @@ class Batch:
         self._records: list[bytes] = []
         self._values: list[object] = []
         self._mine: dict[tuple[Namespace, str], Memory] = {}
+        self._summarised: set[tuple[Namespace, str]] = set()  # the atoms of composites and affinities among those
+        self._stale: dict[tuple[Namespace, str], None] = {}
         self._hashes: dict[tuple[Namespace, bytes], Memory] = {}
         self._known: dict[tuple[int, bytes], list[Row]] | None = None
         self._positions: dict[tuple[Namespace, str], int] = {}
         self._items: dict[tuple[str, str], Item | None] = {}
         self._erased: set[int] = set()
         self._declared: dict[str, Space] = {}
+
+    @property
+    def stale(self) -> Sequence[str]:
+        """The ids of composites and affinities that are erased because one of their atoms is."""
+        return list(dict.fromkeys(id_ for _, id_ in self._stale))
 
     def plan(self, *, purge: bool = False) -> Plan | None:
         """The commit, or None if nothing changes."""
@@ -101,6 +110,8 @@ class Batch:
             memory = placed(memory, self._place(), memory.position, self._box.name)
             self._append(encode_memory(memory), memory, MEMORY)
         self._mine[memory.namespace, memory.id] = memory
+        if memory.tier != ATOM:
+            self._summarised.update((memory.namespace, atom) for atom in atoms_in(memory.metadata))
         self._hashes[memory.namespace, memory.content_hash] = memory
         return memory
 
@@ -152,6 +163,7 @@ class Batch:
         versions = [] if number is None else self._index.catalogue.versions(id, number)
         if not versions:
             raise MemoryNotFoundError("there is no memory with this id in this namespace")
+        self._erase_summaries(versions[0])
         return sum(self._erase(row.address) for row in versions)
 
     def put_item(self, item: Item) -> Item:
@@ -280,8 +292,23 @@ class Batch:
 
     def _erase_versions(self, id: str, namespace: Namespace) -> None:
         number = self._index.catalogue.known_namespace(namespace)
-        for version in [] if number is None else self._index.catalogue.versions(id, number):
+        versions = [] if number is None else self._index.catalogue.versions(id, number)
+        if versions:
+            self._erase_summaries(versions[0])
+        for version in versions:
             self._erase(version.address)
+
+    def _erase_summaries(self, atom: Row) -> None:
+        namespace = self._index.catalogue.labels(atom.namespace)
+        if (namespace, atom.id) in self._summarised:
+            raise InvalidInputError("a memory can't be erased by the transaction that wrote a summary of it")
+        for id_ in self._index.tiers.naming(atom.namespace, atom.id):
+            if (namespace, id_) not in self._stale:
+                self._stale[namespace, id_] = None
+                versions = self._index.catalogue.versions(id_, atom.namespace)
+                self._erase_summaries(versions[0])  # a caller may have made a summary of summaries
+                for version in versions:
+                    self._erase(version.address)
 
     def _erase(self, address: int) -> bool:
         if address in self._erased:

@@ -9,12 +9,14 @@ from datetime import datetime
 class Receipt:
     """What was forgotten, when and where in the log. With `dry_run`, what would be.
 
-    `purged` says whether nothing of it is left in the store; if not, the next session finishes it.
+    `stale` are the composites and affinities that went with them, because they hold words of theirs. `purged` says
+    whether nothing of it is left in the store; if not, the next session finishes it.
     """
 
     memories: int
     versions: int
     ids: Sequence[str] = field(repr=False)
+    stale: Sequence[str] = field(default=(), repr=False)
     seq: int | None
     time: datetime | None
     purged: bool

@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from vault_core.index.tokens import stem, stems, words
 from vault_core.retrieval.spans import Span, span_of
+from vault_core.retrieval.tiers import asks_for_pattern
 
 MAX_TERMS = 64  # a query is a question, not a document
 LONGEST_NAMED = 366 * 86_400_000_000  # microseconds: a year
@@ -61,6 +62,7 @@ class Question:
     phrases: tuple[tuple[str, ...], ...] = ()
     wants_time: bool = False
     wants_number: bool = False
+    wants_pattern: bool = False
     span: tuple[int, int] | None = None  # the time it names, microseconds, half open
 
     @property
@@ -85,6 +87,7 @@ def question_of(text: str, now: datetime) -> Question:
         phrases=phrases,
         wants_time=bool(_WHEN.search(text)),
         wants_number=bool(_COUNT.search(text)),
+        wants_pattern=asks_for_pattern(text),
         span=None if span is None else (span.begin, span.end),
     )
 

@@ -23,6 +23,7 @@ from vault_core.index import BoxIndex
 from vault_core.index.columns import ASKS, NOBODY, Ints, Mask
 from vault_core.index.tokens import stems
 from vault_core.memory.model import Vector
+from vault_core.retrieval import tiers
 from vault_core.retrieval.dense import Dense, top
 from vault_core.retrieval.lexical import Lexical, Scores, lexical, with_phrases
 from vault_core.retrieval.question import NUMBER_WORDS, TIME_WORDS, Question
@@ -154,6 +155,11 @@ def _ranked(
     for name, part in _circumstances(index, question, scope, rows, mask).items():
         parts[name] = best * part
     scores = sum(parts.values(), np.zeros(len(rows)))
+    standings = index.tiers.standings(index.columns.address[rows].tolist(), index.catalogue)
+    if standings:
+        pattern = question is not None and question.wants_pattern
+        parts["tier"] = tiers.adjusted(scores, standings, pattern=pattern, now=scope.now, floor=RELATIVE_CUT) - scores
+        scores = scores + parts["tier"]
     order = np.argsort(-scores, kind="stable")
     return _Ranked(rows[order], scores[order], {name: part[order] for name, part in parts.items()})
 

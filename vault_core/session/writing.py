@@ -171,24 +171,27 @@ class Writer:
                     memories=len(rows),
                     versions=versions,
                     ids=[row.id for row in rows],
+                    stale=self._stale(box, rows),
                     seq=None,
                     time=None,
                     purged=False,
                     dry_run=True,
                 )
 
-        def work(batch: Batch) -> tuple[list[str], int]:
+        def work(batch: Batch) -> tuple[list[str], int, Sequence[str]]:
             rows = self._chosen(ids, namespace, query, box)
             labels = session.index(session.box(box)).catalogue.labels
-            return [row.id for row in rows], sum(batch.forget(row.id, labels(row.namespace)) for row in rows)
+            versions = sum(batch.forget(row.id, labels(row.namespace)) for row in rows)
+            return [row.id for row in rows], versions, batch.stale
 
         with session.lock:
-            forgotten, versions = self.commit(box, work)
+            forgotten, versions, stale = self.commit(box, work)
             purged = session.store.purge()
             return Receipt(
                 memories=len(forgotten),
                 versions=versions,
                 ids=forgotten,
+                stale=stale,
                 seq=session.log.state.seq if forgotten else None,
                 time=from_micros(session.now()),
                 purged=purged,
@@ -324,6 +327,10 @@ class Writer:
         addresses = list(each(index.columns.address[scope.mask(index, searched=False)].tolist(), scope.predicate))
         found = catalogue.rows(addresses)
         return [found[address] for address in addresses]
+
+    def _stale(self, box: str, rows: Sequence[Row]) -> list[str]:
+        tiers = self._session.index(self._session.box(box)).tiers
+        return list(dict.fromkeys(id_ for row in rows for id_ in tiers.naming(row.namespace, row.id)))
 
     def _versions(self, box: str, row: Row) -> list[Row]:
         return self._session.index(self._session.box(box)).catalogue.versions(row.id, row.namespace)
