@@ -13,7 +13,7 @@ import numpy as np
 from vault_core.errors import EmbedderMismatchError, VaultTamperedError
 from vault_core.index.catalogue import Catalogue, Row
 from vault_core.index.columns import ARCHIVED, CURRENT, ERASED, SEARCHED, SUPERSEDED, Columns
-from vault_core.index.vectors import ExactVectors
+from vault_core.index.vectors import Vectors
 from vault_core.log.log import Commit
 from vault_core.log.ops import Erase, Mark, Put, Touch
 from vault_core.memory.codec import ITEM, MEMORY, SPACE
@@ -28,7 +28,7 @@ class BoxIndex:
     def __init__(self, catalogue: Catalogue | None = None, columns: Columns | None = None) -> None:
         self.catalogue = catalogue or Catalogue()
         self.columns = columns or Columns()
-        self.vectors: dict[str, ExactVectors] = {}
+        self.vectors: dict[str, Vectors] = {}
         self.missing: set[int] = set()  # erased before we came, by a commit that we have not applied yet
         self.last_erase = 0
         self.spaces = self.catalogue.spaces()
@@ -206,7 +206,7 @@ class BoxIndex:
                     rows[space].append(vector)
         for space, found in rows.items():
             if space not in self.vectors:
-                self.vectors[space] = ExactVectors(self.spaces[space].dimension)
+                self.vectors[space] = Vectors(self.spaces[space].dimension)
             self.vectors[space].append(owners[space], fields[space], np.stack(found))
 
     def _note(self, op: Touch | Mark) -> None:
