@@ -35,7 +35,7 @@ _TAIL = 500  # records: replaying fewer is cheaper than writing a snapshot
 _TAIL_PART = 20  # and so is replaying a twentieth of what the snapshot holds
 _LONG_TAIL = 5_000  # a session that never closes (a server that is killed) must not leave more behind
 _LONG_TAIL_PART = 4
-_JOIN = 8_192  # vectors that join a graph at a checkpoint nobody asked for: two or three seconds at most
+_JOIN = 4_096  # vectors that join a graph at a checkpoint nobody asked for: a second or two
 _CLOSED = "this session is closed; open a new one"
 
 
