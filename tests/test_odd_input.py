@@ -153,13 +153,6 @@ def test_of_one_id_twice_in_a_batch_the_last_holds_and_both_are_history(vault: V
     vault.verify(full=True)
 
 
-def test_memories_of_one_batch_are_of_one_moment_and_keep_their_order(vault: Vault) -> None:
-    added = vault.add_many([Draft(content=f"turn {number}") for number in range(20)])
-
-    assert len({memory.created_at for memory in added}) == 1
-    assert [memory.text for memory in reversed(vault.list())] == [memory.text for memory in added]
-
-
 def test_of_one_content_twice_in_a_batch_there_is_one_memory(vault: Vault) -> None:
     first, second, elsewhere = vault.add_many(
         [Draft(content="green tea"), Draft(content="green tea"), Draft(content="green tea", namespace=("work",))]

@@ -1,5 +1,7 @@
 """Snapshots are only a cache: with one, without one and with a broken one the answers are the same."""
 
+import importlib.util
+import os
 import random
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from support.vaults import create, reopen
 from vault_core import Draft, EmbedderMismatchError, Vault
+from vault_core.index import Vectors, ann, vectors
 
 DIMENSION = 8
 WORDS = ["tea", "kettle", "harbour", "violin", "lantern", "meadow", "winter", "letter", "bicycle", "plum"]
@@ -41,6 +44,25 @@ def answers(vault: Vault) -> list[object]:
 def rows_of_vectors(vault: Vault) -> int:
     (index,) = vault._session.indexes.values()
     return int(np.count_nonzero(index.vectors["default"].owners))
+
+
+@pytest.fixture
+def graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors have a graph from two hundred on."""
+    if importlib.util.find_spec("usearch") is None and not os.environ.get("CI"):
+        pytest.skip("usearch isn't installed (extra `ann`)")
+    monkeypatch.setattr(vectors, "ANN_FROM", 200)
+
+
+def space_of(vault: Vault) -> Vectors:
+    (index,) = vault._session.indexes.values()
+    return index.vectors["default"]
+
+
+def nearest(space: Vectors, count: int = 6) -> list[list[int]]:
+    """The addresses of the nearest vectors of thirty queries."""
+    queries = np.random.default_rng(7).normal(size=(30, DIMENSION)).astype(np.float32)
+    return [space.owners[space.nearest(query, count)].tolist() for query in queries]
 
 
 def test_answers_are_the_same_live_from_a_snapshot_and_from_a_replay(tmp_path: Path) -> None:
@@ -131,6 +153,71 @@ def test_a_space_keeps_its_dimension_across_openings(tmp_path: Path) -> None:
         vault.add("tea", vector=[1.0, 0.0])
     with reopen(tmp_path) as vault, pytest.raises(EmbedderMismatchError):
         vault.add("coffee", vector=[1.0, 0.0, 0.0])
+
+
+def test_a_graph_comes_back_with_the_snapshot(tmp_path: Path, graph: None) -> None:
+    with create(tmp_path) as vault:
+        vault.add_many(drafts(300, seed=1))
+        vault.forget_many(["1-7", "1-299"])
+        vault.checkpoint()
+        vault.add_many(drafts(20, seed=2))
+        live = nearest(space_of(vault))
+        with reopen(tmp_path) as from_snapshot:
+            space = space_of(from_snapshot)
+            assert space._joined == 298
+            assert nearest(space) == live
+    with reopen(tmp_path) as vault:
+        vault._session.log.change_parts(lambda: _drop_all(vault))
+    with reopen(tmp_path) as replayed:
+        assert space_of(replayed)._joined == 0
+        assert nearest(space_of(replayed)) == live
+
+
+def test_a_snapshot_after_forgetting_holds_a_graph_that_knows_it(tmp_path: Path, graph: None) -> None:
+    with create(tmp_path) as vault:
+        vault.add_many(drafts(400, seed=1))
+        vault.checkpoint()
+        vault.forget_many([f"1-{number}" for number in range(0, 400, 20)])
+        vault.checkpoint()
+        live = nearest(space_of(vault))
+        with reopen(tmp_path) as again:
+            space = space_of(again)
+            assert space._graph is not None
+            assert (space._joined, space._graph.erased) == (380, 20)
+            assert nearest(space) == live
+            again.forget("1-5")
+            again.checkpoint()
+            live = nearest(space)
+    with reopen(tmp_path) as vault:
+        assert space_of(vault)._joined == 379
+        assert nearest(space_of(vault)) == live
+
+
+def test_a_snapshot_with_a_graph_opens_where_it_cannot_be_read(
+    tmp_path: Path, graph: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with create(tmp_path) as vault:
+        vault.add_many(drafts(300, seed=1))
+        vault.checkpoint()
+        live = nearest(space_of(vault))
+    for version in ("0.0.1", None):  # another one, and none
+        monkeypatch.setattr(ann, "version", lambda version=version: version)
+        with reopen(tmp_path) as vault:
+            assert vault._session._snapshot
+            assert space_of(vault)._graph is None
+            if version is None:
+                assert nearest(space_of(vault)) == live
+
+
+def test_a_snapshot_without_a_graph_opens_where_there_would_be_one(tmp_path: Path, graph: None) -> None:
+    with create(tmp_path) as vault:
+        vault.add_many(drafts(190, seed=1))
+        vault.checkpoint()
+        vault.add_many(drafts(50, seed=2))
+    with reopen(tmp_path) as vault:
+        assert vault._session._snapshot
+        assert space_of(vault).approximate
+        assert len(nearest(space_of(vault))) == 30
 
 
 def _drop_all(vault: Vault) -> object:

@@ -3,6 +3,6 @@
 from vault_core.index.catalogue import Catalogue, Row
 from vault_core.index.columns import Columns
 from vault_core.index.index import BoxIndex
-from vault_core.index.vectors import ExactVectors
+from vault_core.index.vectors import Vectors
 
-__all__ = ["BoxIndex", "Catalogue", "Columns", "ExactVectors", "Row"]
+__all__ = ["BoxIndex", "Catalogue", "Columns", "Row", "Vectors"]

@@ -32,13 +32,14 @@ from vault_core.index.columns import (
 )
 from vault_core.index.threads import Threads
 from vault_core.index.tiers import Tiers
-from vault_core.index.vectors import ExactVectors
+from vault_core.index.vectors import Vectors
 from vault_core.index.words import Words
 from vault_core.log.log import Commit
 from vault_core.log.ops import Erase, Mark, Put, Touch
+from vault_core.memory import model
 from vault_core.memory.codec import ITEM, MEMORY, SPACE
 from vault_core.memory.draft import DEFAULT_SPACE
-from vault_core.memory.model import Address, Item, Memory, Space, Vectors
+from vault_core.memory.model import Address, Item, Memory, Space
 
 _REFUSED = "a commit of the log does not fit what came before it"
 
@@ -53,7 +54,7 @@ class BoxIndex:
         self.columns = columns or Columns()
         self.words = words or Words()
         self.threads = Threads(self.columns)
-        self.vectors: dict[str, ExactVectors] = {}
+        self.vectors: dict[str, Vectors] = {}
         self.missing: set[int] = set()  # erased before we came, by a commit that we have not applied yet
         self.missing_spaces: set[int] = set()  # those of them that declared a space
         self.last_erase = 0
@@ -271,7 +272,7 @@ class BoxIndex:
                     rows[space].append(vector)
         for space, found in rows.items():
             if space not in self.vectors:
-                self.vectors[space] = ExactVectors(self.spaces[space].dimension)
+                self.vectors[space] = Vectors(self.spaces[space].dimension)
             self.vectors[space].append(owners[space], fields[space], np.stack(found))
 
     def _note(self, op: Touch | Mark) -> None:
@@ -304,7 +305,7 @@ class BoxIndex:
             affected.add((row.namespace, id_, None, None))
         return affected
 
-    def vectors_that_count(self, memory: Memory) -> Vectors:
+    def vectors_that_count(self, memory: Memory) -> model.Vectors:
         """A memory's vectors, without those of a space that was declared anew since they were written."""
         counting = {}
         for name, fields in memory.vectors.items():

@@ -5,10 +5,13 @@ Rules (docs/format.md §7):
 - Written in the store's critical section after catching up, so that it never holds what was erased before.
 - A part opens only under the snapshot id and number in its name, so that a manifest that names it vouches for it.
 - Vector segments are immutable and kept from snapshot to snapshot until something in them is erased.
+- A graph is written without its vectors and only read by the version of the package that made it; without it, or where
+  it can't be read, a new one grows.
 """
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +20,12 @@ import numpy as np
 
 from vault_core.crypto import MANIFEST, PART, Place, seal, unseal
 from vault_core.errors import VaultTamperedError
+from vault_core.index import ann
 from vault_core.index.catalogue import Catalogue
 from vault_core.index.columns import Columns
 from vault_core.index.index import BoxIndex
 from vault_core.index.tokens import STEMMER
-from vault_core.index.vectors import ExactVectors
+from vault_core.index.vectors import Vectors
 from vault_core.index.words import Words
 from vault_core.keys import Box
 from vault_core.log import LogState, Restored
@@ -83,6 +87,7 @@ def build(
             "columns": [_sliced(writer, packed) for packed in index.columns.pack()],
             "words": [_sliced(writer, packed) for packed in index.words.pack(index.columns.kept)],
             "vectors": clean.segments,
+            "graphs": _graphs(writer, index),
             "last_erase": index.last_erase,
         }
     )
@@ -154,17 +159,28 @@ def _sliced(writer: _Writer, data: bytes) -> list[str]:
     return [writer.part(data[at : at + PART_BYTES]) for at in range(0, len(data), PART_BYTES)]
 
 
-def _rows_of_part(vectors: ExactVectors) -> int:
+def _rows_of_part(vectors: Vectors) -> int:
     return max(1, PART_BYTES // (4 * vectors.dimension + 64))
 
 
-def _segments(writer: _Writer, vectors: ExactVectors, start: int) -> list[Segment]:
+def _segments(writer: _Writer, vectors: Vectors, start: int) -> list[Segment]:
     segments = []
     for owners, fields, matrix in vectors.segments(_rows_of_part(vectors), start):
         named = {place: name for place, name in enumerate(fields) if name}
         packed = msgpack.packb([owners.astype("<i8").tobytes(), named, matrix.astype("<f4", copy=False).tobytes()])
         segments.append((writer.part(packed), len(owners)))
     return segments
+
+
+def _graphs(writer: _Writer, index: BoxIndex) -> dict[str, Any]:
+    graphs = {}
+    for space, vectors in index.vectors.items():
+        packed = vectors.packed_graph()
+        if packed is not None:
+            nodes, gone, links = packed
+            names = _sliced(writer, msgpack.packb([gone.astype("<i8").tobytes(), links]))
+            graphs[space] = [ann.version(), nodes, names]
+    return graphs
 
 
 def _open_manifest(stored: bytes, vault: bytes, box: Box) -> dict[str, Any]:
@@ -197,7 +213,7 @@ def _load_box(store: Store, vault: bytes, box: Box, manifest: dict[str, Any]) ->
     index.last_erase = manifest["last_erase"]
     kept = Kept()
     for space, segments in manifest["vectors"].items():
-        vectors = index.vectors[space] = ExactVectors(index.spaces[space].dimension)
+        vectors = index.vectors[space] = Vectors(index.spaces[space].dimension)
         for name, _ in segments:
             owners, named, packed = msgpack.unpackb(part(name), strict_map_key=False)
             addresses = np.frombuffer(owners, "<i8")
@@ -206,6 +222,12 @@ def _load_box(store: Store, vault: bytes, box: Box, manifest: dict[str, Any]) ->
             vectors.append_unit(addresses, fields, matrix)
         kept.segments[space] = [(name, rows) for name, rows in segments]
         kept.covered[space] = vectors.size
+    for space, (version, nodes, names) in manifest["graphs"].items():
+        # The package's reader is C++ that trusts what it reads: nothing of another version, and nothing unsealed.
+        if version == ann.version() and index.vectors[space].approximate:
+            gone, links = msgpack.unpackb(joined(names))
+            with suppress(ValueError):
+                index.vectors[space].take_graph(nodes, np.frombuffer(gone, "<i8"), links)
     return index, kept
 
 

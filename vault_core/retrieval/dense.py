@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vault_core.index import BoxIndex, ExactVectors
+from vault_core.index import BoxIndex, Vectors
 from vault_core.index.columns import Ints, Mask
 from vault_core.memory.model import Vector
 
@@ -17,8 +17,8 @@ class Dense:
     """The vectors of one space, compared with a query."""
 
     def __init__(self, index: BoxIndex, space: str, query: Vector, mask: Mask) -> None:
-        self._vectors: ExactVectors = index.vectors[space]
-        self._query, self._mask = query, mask
+        self._vectors: Vectors = index.vectors[space]
+        self._query, self._mask, self._columns = query, mask, index.columns
         self._owners = self._vectors.owner_rows(index.columns)  # for each vector its row; -1 for an erased one
         self._size = index.columns.size
         self._all: Cosines | None = None
@@ -38,9 +38,7 @@ class Dense:
         """By row of the columns, for these rows at least: the cosine of its best vector, or NOTHING."""
         if self._all is not None:
             return self._all
-        asked = np.zeros(self._size + 1, np.bool_)  # one more, for erased vectors
-        asked[rows] = True
-        places = np.flatnonzero(asked[self._owners])
+        places = self._vectors.rows_owned_by(self._columns, rows)
         found = self._vectors.cosines(self._query, places)
         best = np.full(self._size, NOTHING, np.float32)
         if self._vectors.one_each:

@@ -35,6 +35,7 @@ _TAIL = 500  # records: replaying fewer is cheaper than writing a snapshot
 _TAIL_PART = 20  # and so is replaying a twentieth of what the snapshot holds
 _LONG_TAIL = 5_000  # a session that never closes (a server that is killed) must not leave more behind
 _LONG_TAIL_PART = 4
+_JOIN = 4_096  # vectors that join a graph at a checkpoint nobody asked for: a second or two
 _CLOSED = "this session is closed; open a new one"
 
 
@@ -178,11 +179,17 @@ class Session:
 
     # snapshots
 
-    def checkpoint(self) -> bool:
-        """Write snapshots of all boxes at the present commit. False if the store refused."""
+    def checkpoint(self, *, join: int | None = None) -> bool:
+        """Write snapshots of all boxes at the present commit. False if the store refused.
+
+        Where there are many vectors, those that are not in their graph join it first: all, or at most `join`.
+        """
         with self.lock:
             self._check_alive()
             self.check_writable()
+            for index in self.indexes.values():  # not in the store's critical section: others want to write
+                for vectors in index.vectors.values():
+                    vectors.join(join)
             built: dict[bytes, snapshot.Kept] = {}
 
             def plan() -> Change:
@@ -222,7 +229,7 @@ class Session:
         if newest > self._snapshot:  # another session was quicker
             self._snapshot, self._tail = newest, self.log.state.seq - newest
         if self._tail >= enough:
-            self.checkpoint()
+            self.checkpoint(join=_JOIN)
 
     # the end
 

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import datetime
 from typing import Any, TypeVar
 
 from vault_core.embedders import Embedder, embed_checked
@@ -293,8 +292,7 @@ class Writer:
             if not isinstance(draft, Draft):
                 raise InvalidInputError("add_many takes Draft values; build them with Draft(content=…)")
         vectors = [vectors_of(draft) for draft in drafts]
-        now = from_micros(self._session.now())  # one commit, one moment
-        memories = [self._made(draft, own, now) for draft, own in zip(drafts, vectors, strict=True)]
+        memories = [self._made(draft, own) for draft, own in zip(drafts, vectors, strict=True)]
         if self._embedder is None:
             return memories, None
         bare = [place for place, own in enumerate(vectors) if DEFAULT_SPACE not in own]
@@ -306,11 +304,11 @@ class Writer:
             vectors[place].update(fresh)  # the same dict the memory holds
         return memories, None
 
-    def _made(self, draft: Draft, vectors: Any, now: datetime | None = None) -> Memory:
+    def _made(self, draft: Draft, vectors: Any) -> Memory:
         session = self._session
         id_ = secrets.token_hex(ID_BYTES) if draft.id is None else check_id(draft.id)
-        moment = from_micros(session.now()) if now is None else now
-        return memory_from(draft, id=id_, now=moment, provenance=session.provenance, vectors=vectors)
+        now = from_micros(session.now())
+        return memory_from(draft, id=id_, now=now, provenance=session.provenance, vectors=vectors)
 
     def _chosen(self, ids: Sequence[str] | None, namespace: Namespace, query: Query | None, box_name: str) -> list[Row]:
         session = self._session
