@@ -4,7 +4,7 @@ Weighted scores rather than reciprocal ranks: on turn-level LoCoMo recall cosine
 evidence and reciprocal rank fusion 0.56 (docs/adr/0004-fusion.md).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from vault_core.index import BoxIndex
 from vault_core.index.columns import Ints, Mask
-from vault_core.index.tiers import Standing
 from vault_core.memory.model import Vector
 from vault_core.retrieval import tiers
 from vault_core.retrieval.scope import Scope, accept_all
@@ -62,7 +61,7 @@ def rank(
     cosines = None if vector is None else _best_cosines(index, space, vector, mask)
     while True:
         dense = _top(cosines, limit)
-        tiered = partial(tiers.adjusted, pattern=pattern, now=scope.now, floor=RELATIVE_CUT if cut else 0.0)
+        tiered = partial(_tiered, index, scope, pattern=pattern, cut=cut)
         ranked = _fused(index, lexical, dense, cosines, tiered)
         if cut and len(ranked.scores):
             ranked = ranked.cut(must_say=query is not None)
@@ -180,7 +179,7 @@ def _fused(
     lexical: _Lexical,
     dense: Ints,
     cosines: Cosines | None,
-    tiered: Callable[[Scores, Mapping[int, Standing]], Scores],
+    tiered: Callable[[Scores, Ints], Scores],
 ) -> _Ranked:
     """All candidates, best first; equal scores in log order."""
     rows = np.union1d(lexical.rows, dense)
@@ -188,11 +187,17 @@ def _fused(
     words[np.searchsorted(rows, lexical.rows)] = lexical.scores
     near = np.zeros(len(rows)) if cosines is None else np.clip(cosines[rows], 0.0, None).astype(np.float64)
     scores = words if cosines is None else LEXICAL_WEIGHT * words + near
-    fused, scores = scores, tiered(scores, index.tiers.standings(index.columns.address[rows].tolist(), index.catalogue))
+    fused, scores = scores, tiered(scores, rows)
     order = np.argsort(-scores, kind="stable")
     return _Ranked(
         index.columns.address[rows[order]], scores[order], words[order], near[order], (scores - fused)[order]
     )
+
+
+def _tiered(index: BoxIndex, scope: Scope, scores: Scores, rows: Ints, *, pattern: bool, cut: bool) -> Scores:
+    """The scores with the tiers of the candidates taken into account; just before they are sorted."""
+    standings = index.tiers.standings(index.columns.address[rows].tolist(), index.catalogue, atoms=pattern)
+    return tiers.adjusted(scores, standings, pattern=pattern, now=scope.now, floor=RELATIVE_CUT if cut else 0.0)
 
 
 def _best_unseen(lexical: _Lexical, dense: Ints, cosines: Cosines | None) -> float:
