@@ -204,3 +204,23 @@ def test_the_version_is_the_package_s(strongroom: Program) -> None:
     import vault_core
 
     assert strongroom("--version").out == vault_core.__version__ + "\n"
+
+
+def test_consolidate_says_what_it_makes_and_forget_what_goes_with_it(strongroom: Program) -> None:
+    for day in 3, 4, 5:
+        added(
+            strongroom, f"Green tea on the balcony, cup {day}", "--id", f"tea{day}", "--event-time", f"2025-03-0{day}"
+        )
+
+    planned = strongroom.json("consolidate", "--dry-run")
+    told = strongroom("consolidate", "--dry-run").out
+    assert (planned["dry_run"], planned["affinities"], planned["composites"]) == (True, 1, 1)
+    assert "Usually: " in told
+    assert "1 affinity and 1 composite: 2 would be made" in told
+    assert strongroom.json("status")["by_tier"] == {"ATOM": 3, "COMPOSITE": 0, "AFFINITY": 0}
+
+    assert "2 made, 0 updated, 0 erased" in strongroom("consolidate").out
+    assert "AFFINITY" in strongroom("search", "what do I usually drink? green tea").out
+    assert strongroom.json("consolidate")["unchanged"] == 2
+    assert "and 2 summaries made of it" in strongroom("forget", "tea4", "--yes").out
+    assert strongroom.json("status")["by_tier"] == {"ATOM": 2, "COMPOSITE": 0, "AFFINITY": 0}

@@ -91,6 +91,22 @@ def test_several_times_on_two_days_is_no_pattern(vault: Vault) -> None:
     assert len(of_tier(vault, "COMPOSITE")) == 1
 
 
+def test_one_word_in_common_is_a_pattern_only_if_little_else_is_said(vault: Vault) -> None:
+    for day, text in enumerate(["Swimming at noon", "Went swimming", "Swimming, cold"], 3):
+        vault.add(text, event_time=f"2025-03-0{day}T08:00:00Z", namespace=("short",))
+    about = [[f"word{number}{letter}" for letter in "abc"] for number in range(1000)]
+    said = [["awesome", *some[: 1 if number < 2 else 3]] for number, some in enumerate(about[:8])]
+    vault.add_many(
+        Draft(content=" ".join(text), event_time=f"2025-03-{number % 28 + 1:02}T08:00:00Z", namespace=("long",))
+        for number, text in enumerate([*said, *about[8:]])
+    )
+
+    vault.consolidate()
+
+    assert [one.namespace for one in of_tier(vault, "AFFINITY")] == [("short",)]
+    assert {one.namespace: one.metadata["count"] for one in of_tier(vault, "COMPOSITE")}[("long",)] == 8
+
+
 def test_a_composite_is_of_one_type_and_an_affinity_of_any(vault: Vault) -> None:
     drink(vault, TEA[:3], memory_type="EPISODIC")
     vault.add(TEA[3], id="tea4", event_time="2025-03-24T08:00:00Z", memory_type="PERSONA")

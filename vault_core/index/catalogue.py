@@ -260,13 +260,13 @@ class Catalogue:
         found = self._where_in("id", ids)
         return {(row.namespace, row.id): row for row in found}
 
-    def addresses(self, ids: Iterable[str]) -> dict[tuple[int, str], int]:
-        """Where the versions that hold are of all memories with these ids, by (namespace, id)."""
-        wanted, out = sorted(ids), dict[tuple[int, str], int]()
-        for start in range(0, len(wanted), _BATCH):
-            some = wanted[start : start + _BATCH]
-            sql = f"SELECT namespace, id, address FROM memory WHERE current AND id IN ({','.join('?' * len(some))})"
-            out.update(((namespace, id_), address) for namespace, id_, address in self._db.execute(sql, some))
+    def keys(self, addresses: Sequence[int]) -> dict[int, tuple[int, str]]:
+        """(namespace, id) of several versions, by address."""
+        out = dict[int, tuple[int, str]]()
+        for start in range(0, len(addresses), _BATCH):
+            some = addresses[start : start + _BATCH]
+            sql = f"SELECT address, namespace, id FROM memory WHERE address IN ({','.join('?' * len(some))})"
+            out.update((address, (namespace, id_)) for address, namespace, id_ in self._db.execute(sql, some))
         return out
 
     def same_content(self, hashes: Sequence[bytes]) -> dict[tuple[int, bytes], list[Row]]:

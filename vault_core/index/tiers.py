@@ -66,19 +66,17 @@ class Tiers:
         """All versions, ascending."""
         return sorted(self._standings)
 
-    def standings(self, addresses: Sequence[int], catalogue: Catalogue) -> dict[int, Standing]:
-        """Those among candidates, which are given by their addresses; by place."""
+    def standings(self, addresses: Sequence[int], catalogue: Catalogue, *, atoms: bool) -> dict[int, Standing]:
+        """Those among candidates, which are given by their addresses; by place. `atoms` asks for theirs too."""
         if not self._standings:
             return {}
         found = {at: one for at, one in enumerate(addresses) if one in self._standings}
-        if not found:
-            return {}
-        where = catalogue.addresses({id_ for one in found.values() for _, id_ in self._atoms[one]})
-        places = {one: at for at, one in enumerate(addresses)}
+        if not found or not atoms:
+            return {at: self._standings[one] for at, one in found.items()}
+        keys = catalogue.keys([one for at, one in enumerate(addresses) if at not in found])
+        places = {keys[one]: at for at, one in enumerate(addresses) if one in keys}
         return {
-            at: self._standings[one]._replace(
-                atoms=tuple(places[where[atom]] for atom in self._atoms[one] if where.get(atom) in places)
-            )
+            at: self._standings[one]._replace(atoms=tuple(places[atom] for atom in self._atoms[one] if atom in places))
             for at, one in found.items()
         }
 

@@ -2,8 +2,9 @@
 
 Rules (DESIGN §2 and §6, docs/adr/0011-tiers.md):
 - A COMPOSITE says briefly what at least three similar atoms of one type say. Its text is taken from theirs.
-- An AFFINITY is what recurs on at least three days, whatever the types: the words its atoms share, the atom nearest to
-  all of them, how often, from when to when, and on which weekday if it is mostly one.
+- An AFFINITY is what recurs on at least three days, whatever the types: atoms that share two words, or say little but
+  one. Its text has the words they share, the atom nearest to all of them, how often, from when to when, and on which
+  weekday if it is mostly one.
 - What is put together has one namespace, source, sensitivity and data class: nobody's words become another's, and
   nothing secret becomes less so. It lives no longer than the first of its atoms.
 - A group that has grown or shrunk keeps the id of the memory that named most of its atoms; a new one's id is made from
@@ -20,12 +21,14 @@ from itertools import count
 from typing import Any, Protocol
 
 from vault_core.index.tokens import stem, words
-from vault_core.lifecycle.groups import ENOUGH, Weights, centrality, groups, weights
+from vault_core.lifecycle.groups import ENOUGH, Weights, centrality, groups, likeness, weights
 from vault_core.memory import Namespace
 from vault_core.memory.model import AFFINITY, COMPOSITE
 
 LEAST = 3  # atoms of a composite, and days of an affinity: twice may be chance
 MOST = 10_000  # atoms named: with ids of 24 letters a quarter of what metadata may hold
+LEAST_SHARED = 2  # words of an affinity's atoms: one alone is a way of speaking …
+LIKE = 0.25  # … unless the atoms say little else: the mean cosine between two of them
 QUOTED = 5  # atoms that a composite quotes
 EXCERPT = 160  # characters of each: a sentence or two
 CORE = 6  # words that an affinity begins with
@@ -137,14 +140,17 @@ def _summaries(atoms: Sequence[Atom], tier: str, kind: Callable[[Atom], Hashable
         kinds[kind(atom)].append(atom)
     found = []
     for some in kinds.values():
-        texts = [atom.text for atom in some]
-        weighted = weights(texts)
-        for places in groups(texts):
+        weighted = weights([atom.text for atom in some])
+        for places in groups(weighted):
             group, heavy = [some[at] for at in places], [weighted[at] for at in places]
             days = {atom.moment.date() for atom in group}
-            if (len(days) if tier == AFFINITY else len(group)) >= LEAST:
+            if _is_pattern(heavy, days) if tier == AFFINITY else len(group) >= LEAST:
                 found.append(_summary(tier, group[-MOST:], heavy[-MOST:], days))
     return found
+
+
+def _is_pattern(weighted: Sequence[Weights], days: set[date]) -> bool:
+    return len(days) >= LEAST and (len(_shared(weighted)) >= LEAST_SHARED or likeness(weighted) >= LIKE)
 
 
 def _summary(tier: str, group: Sequence[Atom], weighted: Sequence[Weights], days: set[date]) -> Summary:
@@ -184,18 +190,23 @@ def _pattern(group: Sequence[Atom], weighted: Sequence[Weights], central: Atom, 
 
 def _core(group: Sequence[Atom], weighted: Sequence[Weights]) -> list[str]:
     """The words that at least half of the atoms share, weightiest first, in the form they mostly have."""
-    having = Counter(one for text in weighted for one in text)
     total: Weights = defaultdict(float)
     for text in weighted:
         for one, weight in text.items():
             total[one] += weight
-    shared = sorted((one for one in having if 2 * having[one] >= len(group)), key=lambda one: (-total[one], one))[:CORE]
+    shared = sorted(_shared(weighted), key=lambda one: (-total[one], one))[:CORE]
     forms: dict[str, Counter[str]] = {one: Counter() for one in shared}
     for atom in group:
         for word in words(atom.text[:ENOUGH]):
             if (one := stem(word)) in forms:
                 forms[one][word] += 1
     return [min(forms[one], key=lambda word: (-forms[one][word], word)) for one in shared]
+
+
+def _shared(weighted: Sequence[Weights]) -> list[str]:
+    """The stems that at least half of the atoms have."""
+    having = Counter(one for text in weighted for one in text)
+    return [one for one, number in having.items() if 2 * number >= len(weighted)]
 
 
 def _digest(group: Sequence[Atom], quoted: Sequence[int], first: date, last: date) -> str:

@@ -9,7 +9,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from vault_core.index.tokens import stem, stems
+from vault_core.index.tokens import stem, words
 
 NEAR = 0.25  # least cosine with a group's centre: 0.2 takes in what only mentions a theme, 0.3 loses some retellings
 ROUNDS = 2  # of asking again: few texts move later, and one that swings between two groups must end somewhere
@@ -30,10 +30,9 @@ _COMMON = frozenset(stem(word) for word in _FILLING.split())  # words that are a
 Weights = dict[str, float]
 
 
-def groups(texts: Sequence[str]) -> list[list[int]]:
+def groups(weighted: Sequence[Weights]) -> list[list[int]]:
     """The places of texts that belong together, each group ascending, ordered by their first; single texts too."""
-    weighted = weights(texts)
-    centres, home = _Centres(), [-1] * len(texts)
+    centres, home = _Centres(), [-1] * len(weighted)
     for _ in range(1 + ROUNDS):
         moved = False
         for place, text in enumerate(weighted):
@@ -53,9 +52,16 @@ def groups(texts: Sequence[str]) -> list[list[int]]:
 
 def weights(texts: Sequence[str]) -> list[Weights]:
     """Each text as its stems and their weights, of length 1; empty if it is about nothing."""
-    found = [dict.fromkeys(one for one in stems(text[:ENOUGH]) if one not in _COMMON) for text in texts]
+    known: dict[str, str] = {}  # for this call alone: words of a vault are not kept
+    found = [_stems(text, known) for text in texts]
     spread = Counter(one for text in found for one in text)
     return [_unit({one: math.log1p(len(texts) / spread[one]) for one in text}) for text in found]
+
+
+def likeness(members: Sequence[Weights]) -> float:
+    """The mean cosine between two different texts of a group."""
+    pairs = len(members) * (len(members) - 1)
+    return (sum(centrality(members)) - len(members)) / pairs if pairs else 0.0
 
 
 def centrality(members: Sequence[Weights]) -> list[float]:
@@ -118,6 +124,16 @@ class _Centres:
 
 
 _ROUNDING = 1e-9  # less than any weight: what is left of a stem after its last text has gone
+
+
+def _stems(text: str, known: dict[str, str]) -> dict[str, None]:
+    found = dict[str, None]()
+    for word in words(text[:ENOUGH]):
+        if word not in known:
+            known[word] = stem(word)
+        if known[word] not in _COMMON:
+            found[known[word]] = None
+    return found
 
 
 def _unit(raw: Weights) -> Weights:

@@ -155,9 +155,9 @@ def _ranked(
     for name, part in _circumstances(index, question, scope, rows, mask).items():
         parts[name] = best * part
     scores = sum(parts.values(), np.zeros(len(rows)))
-    standings = index.tiers.standings(index.columns.address[rows].tolist(), index.catalogue)
+    pattern = question is not None and question.wants_pattern
+    standings = index.tiers.standings(index.columns.address[rows].tolist(), index.catalogue, atoms=pattern)
     if standings:
-        pattern = question is not None and question.wants_pattern
         parts["tier"] = tiers.adjusted(scores, standings, pattern=pattern, now=scope.now, floor=RELATIVE_CUT) - scores
         scores = scores + parts["tier"]
     order = np.argsort(-scores, kind="stable")
