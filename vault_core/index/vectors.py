@@ -113,6 +113,8 @@ class Vectors:
         unit = _unit(query)
         if rows is None:
             return self._cosines_from(0, unit)
+        if 2 * len(rows) > self.size:  # gathering would copy more than there is to skip
+            return self._cosines_from(0, unit)[rows]
         out = np.empty(len(rows), np.float32)
         ascending = len(rows) < 2 or bool((rows[1:] >= rows[:-1]).all())
         order = slice(None) if ascending else np.argsort(rows, kind="stable")
