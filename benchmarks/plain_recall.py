@@ -1,8 +1,13 @@
 """Peers of the recall benchmark: the usual ways to rank, each in its plainest form, over plaintext in RAM."""
 
+import atexit
 import re
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +28,8 @@ def peers(data: "Sequence[Conversation]", with_vectors: bool) -> dict[str, Searc
     if with_vectors:
         cosine = _cosine(data)
         found |= {"cosine alone": cosine, "reciprocal rank fusion of both": _reciprocal(words, cosine)}
+        if find_spec("vaultmem") is not None:
+            found["vaultmem"] = _vaultmem(data)
     return found
 
 
@@ -67,3 +74,42 @@ def _reciprocal(*searches: Search) -> Search:
         return sorted(scores, key=scores.__getitem__, reverse=True)[:_MOST]
 
     return search
+
+
+def _vaultmem(data: "Sequence[Conversation]") -> Search:
+    """A vault for each conversation, with the vectors that are given; it ranks by vector, and by tier."""
+    from vaultmem import VaultSession
+
+    embedder, folder = _Given(), Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sessions, keys = {}, dict[str, str]()
+    for one in data:
+        place = folder / one.sample
+        place.mkdir()
+        session = VaultSession.create(place, passphrase="thrown away", owner="bench", embedder=embedder)
+        for turn in one.turns:
+            embedder.next = [] if turn.vector is None else turn.vector.tolist()
+            keys[session.add(turn.text).id] = turn.key
+        sessions[one.sample] = session
+
+    def search(question: "Question") -> Sequence[str]:
+        vector = [] if question.vector is None else question.vector.tolist()
+        return [keys[hit.atom.id] for hit in sessions[question.sample].search(vector, top_k=_MOST)]
+
+    return search
+
+
+class _Given:
+    """An embedder that hands out the vector that was put into it."""
+
+    dimension = 384
+
+    def __init__(self) -> None:
+        self.next: list[float] = []
+
+    def embed(self, text: str) -> list[float]:
+        del text
+        return self.next
+
+    def embed_batch(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed(text) for text in texts]
