@@ -31,7 +31,7 @@ from vault_core.keys import Box
 from vault_core.log import LogState, Restored
 from vault_core.store import Store
 
-LAYOUT = f"2 {STEMMER}"  # of catalogue and vector parts; another one is dropped, not converted
+LAYOUT = f"3 {STEMMER}"  # of catalogue and vector parts; another one is dropped, not converted
 PART_BYTES = 1 << 20  # opened a part at a time, and one this small stays in the processor's caches on its way
 MAX_SEGMENTS = 64  # that are not full; then they are written anew as few
 _PREFIX = 4 + 8 + 16
@@ -84,8 +84,8 @@ def build(
             "log": _pack_state(state),
             "boxes": list(boxes),
             "catalogue": catalogue,
-            "columns": [_sliced(writer, packed) for packed in index.columns.pack()],
-            "words": [_sliced(writer, packed) for packed in index.words.pack(index.columns.kept)],
+            "columns": _sliced(writer, msgpack.packb(index.columns.pack())),
+            "words": _sliced(writer, msgpack.packb(index.words.pack(index.columns.kept))),
             "vectors": clean.segments,
             "graphs": _graphs(writer, index),
             "last_erase": index.last_erase,
@@ -205,9 +205,9 @@ def _load_box(store: Store, vault: bytes, box: Box, manifest: dict[str, Any]) ->
         return b"".join(map(part, names))
 
     try:
-        columns = Columns.unpack([joined(names) for names in manifest["columns"]])
-        words = Words.unpack([joined(names) for names in manifest["words"]])
-    except ValueError:
+        columns = Columns.unpack(msgpack.unpackb(joined(manifest["columns"])))
+        words = Words.unpack(msgpack.unpackb(joined(manifest["words"])))
+    except (TypeError, ValueError, msgpack.UnpackException):
         raise VaultTamperedError(_UNUSABLE) from None
     index = BoxIndex(Catalogue(joined(manifest["catalogue"])), columns, words)
     index.last_erase = manifest["last_erase"]
