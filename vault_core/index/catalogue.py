@@ -312,14 +312,6 @@ class Catalogue:
         last = self._db.execute(sql, (thread, namespace)).fetchone()[0]
         return 0 if last is None else last + 1
 
-    def neighbours(self, thread: str, namespace: int, low: int, high: int) -> list[tuple[int, int]]:
-        """(position, address) of current memories of a thread between two positions."""
-        sql = (
-            "SELECT position, address FROM memory WHERE thread = ? AND namespace = ? AND position BETWEEN ? AND ? "
-            "AND current ORDER BY position"
-        )
-        return self._db.execute(sql, (thread, namespace, low, high)).fetchall()
-
     def types(self) -> dict[str, int]:
         """How many current memories there are of each type."""
         sql = "SELECT type, count(*) FROM memory WHERE current AND NOT archived GROUP BY type ORDER BY type"
@@ -333,18 +325,6 @@ class Catalogue:
     def tiered(self) -> Iterator[Row]:
         """All versions of composites and affinities."""
         return map(Row._make, self._db.execute(f"{_SELECT} WHERE tier > 0 ORDER BY address").fetchall())
-
-    def every_row(self) -> Iterator[Row]:
-        """All versions in log order, in constant memory."""
-        after = -1
-        while True:
-            found = self._db.execute(
-                f"{_SELECT} WHERE address > ? ORDER BY address LIMIT ?", (after, _BATCH)
-            ).fetchall()
-            yield from map(Row._make, found)
-            if len(found) < _BATCH:
-                return
-            after = found[-1][0]
 
     def sort_keys(self, column: str) -> dict[int, tuple[int, int]]:
         """For every version what it is sorted by: when the memory was first written, or when it happened."""

@@ -11,7 +11,8 @@ that were written under it are passed over.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from vault_core.index.columns import (
 )
 from vault_core.index.threads import Threads
 from vault_core.index.tiers import Tiers
+from vault_core.index.tokens import stems
 from vault_core.index.vectors import Vectors
 from vault_core.index.words import Words
 from vault_core.log.log import Commit
@@ -55,6 +57,8 @@ class BoxIndex:
         self.words = words or Words()
         self.threads = Threads(self.columns)
         self.vectors: dict[str, Vectors] = {}
+        self._source_stems: list[list[str]] = []  # by a source's number, as far as a question has asked
+        self._called: dict[str, set[int]] = defaultdict(set)  # and the sources in whose label a stem is
         self.missing: set[int] = set()  # erased before we came, by a commit that we have not applied yet
         self.missing_spaces: set[int] = set()  # those of them that declared a space
         self.last_erase = 0
@@ -76,6 +80,16 @@ class BoxIndex:
         for op in commit.ops:
             if isinstance(op, Touch | Mark):
                 self._note(op)
+
+    def sources_named(self, terms: Iterable[str]) -> dict[int, list[str]]:
+        """The sources whose labels have any of these stems: by number, with all stems of the label."""
+        for label in islice(self.columns.sources, len(self._source_stems), None):
+            number, found = len(self._source_stems), stems(label)
+            self._source_stems.append(found)
+            for one in found:
+                self._called[one].add(number)
+        numbers = set().union(*(self._called[one] for one in terms if one in self._called))
+        return {number: self._source_stems[number] for number in sorted(numbers)}
 
     def settle(self, affected: set[tuple[int, str, str | None, str | None]]) -> None:
         """Work out anew who supersedes whom, for memories (namespace, id, subject, attribute) that changed."""

@@ -137,16 +137,6 @@ class Words:
         counted = np.concatenate([[0], np.cumsum(hits)])
         return np.asarray(counted[firsts + lengths] > counted[firsts])
 
-    def sets_of(self, rows: Sequence[int]) -> list[frozenset[int]]:
-        """The different words of each of these rows."""
-        self._read()
-        tokens, starts = self._tokens.values, self._starts.values
-        lengths = self._spans(np.asarray(rows, np.int64))
-        return [
-            frozenset(tokens[starts[row] : starts[row] + length].tolist()) - {STOP}
-            for row, length in zip(rows, lengths.tolist(), strict=True)
-        ]
-
     def _spans(self, rows: Ints) -> Ints:
         """How many tokens each row takes up, stops included."""
         starts, last = self._starts.values, self._starts.size - 1

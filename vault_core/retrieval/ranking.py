@@ -14,14 +14,13 @@ Weighted scores rather than reciprocal ranks (docs/adr/0004-fusion.md); what eac
 docs/recall.md.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from vault_core.index import BoxIndex
 from vault_core.index.columns import ASKS, NOBODY, Ints, Mask
-from vault_core.index.tokens import stems
 from vault_core.memory.model import Vector
 from vault_core.retrieval import tiers
 from vault_core.retrieval.dense import Dense, top
@@ -90,12 +89,13 @@ def rank(
     seen = int(mask.sum())
     if not seen:
         return []
-    words = None if question is None else lexical(index, _without_names(index, question, mask), mask)
+    named = {} if question is None else _named(index, question, mask)
+    words = None if question is None else lexical(index, _without_names(question, named), mask)
     dense = None if vector is None or space not in index.vectors else Dense(index, space, vector, mask)
     limit = max(FIRST_LOOK, wanted * 2)
     while True:
         rows = _candidates(index, words, dense, mask, limit)
-        ranked = _ranked(index, question, words, dense, scope, rows, mask)
+        ranked = _ranked(index, question, words, dense, scope, rows, named)
         noise = 0
         if cut:
             found = len(ranked.rows)
@@ -141,7 +141,7 @@ def _ranked(
     dense: Dense | None,
     scope: Scope,
     rows: Ints,
-    mask: Mask,
+    named: Mapping[int, Sequence[str]],
 ) -> _Ranked:
     base, parts = np.zeros(index.columns.size + 1), dict[str, Scores]()  # one more, for NOBODY
     if words is not None:
@@ -152,7 +152,7 @@ def _ranked(
         base[rows] += parts["cosine"]
     parts |= _context(index, base, rows)
     best = float(base[rows].max(initial=0.0))
-    for name, part in _circumstances(index, question, scope, rows, mask).items():
+    for name, part in _circumstances(index, question, scope, rows, named).items():
         parts[name] = best * part
     scores = sum(parts.values(), np.zeros(len(rows)))
     pattern = question is not None and question.wants_pattern
@@ -175,11 +175,10 @@ def _context(index: BoxIndex, base: Scores, rows: Ints) -> dict[str, Scores]:
 
 
 def _circumstances(
-    index: BoxIndex, question: Question | None, scope: Scope, rows: Ints, mask: Mask
+    index: BoxIndex, question: Question | None, scope: Scope, rows: Ints, named: Mapping[int, Sequence[str]]
 ) -> dict[str, Scores]:
     columns, parts = index.columns, dict[str, Scores]()
     if question is not None:
-        named = _named(index, question, mask)
         parts["named"] = NAMED * np.isin(columns.source[rows], list(named)).astype(np.float64)
         parts["asking"] = -ASKING * ((columns.flags[rows] & ASKS) != 0).astype(np.float64)
         sought = _sought(index, question)
@@ -217,17 +216,16 @@ def _cut(ranked: _Ranked, *, must_say: bool) -> _Ranked:
     return _Ranked(ranked.rows[kept], ranked.scores[kept], {name: part[kept] for name, part in ranked.parts.items()})
 
 
-def _named(index: BoxIndex, question: Question, mask: Mask) -> set[int]:
-    """The numbers of those sources that a question names."""
-    asked = set(question.terms)
-    found = {number for number, label in enumerate(index.columns.sources) if asked & set(stems(label))}
-    return found & set(np.unique(index.columns.source[mask]).tolist()) if found else found
+def _named(index: BoxIndex, question: Question, mask: Mask) -> dict[int, list[str]]:
+    """Those sources that a question names, of the memories that count; with the words of their names."""
+    found = index.sources_named(question.terms)
+    seen = set(np.unique(index.columns.source[mask]).tolist()) if found else set()
+    return {number: name for number, name in found.items() if number in seen}
 
 
-def _without_names(index: BoxIndex, question: Question, mask: Mask) -> Question:
+def _without_names(question: Question, named: Mapping[int, Sequence[str]]) -> Question:
     """The question without the names of those who speak: they stand on every line that they said."""
-    named = _named(index, question, mask)
-    names = {one for number, label in enumerate(index.columns.sources) if number in named for one in stems(label)}
+    names = {one for name in named.values() for one in name}
     left = tuple(term for term in question.terms if term not in names)
     return replace(question, terms=left) if left else question
 
