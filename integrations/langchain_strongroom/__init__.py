@@ -1,0 +1,1 @@
+"""LangChain and LangGraph on a vault: memory, search and state behind their own interfaces."""

@@ -1,0 +1,1 @@
+"""LlamaIndex on a vault: stores, retriever and memory behind its own interfaces."""
