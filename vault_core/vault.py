@@ -250,10 +250,13 @@ class Vault:
         *,
         namespace: Sequence[str] | None = None,
         filter: Any = None,
+        missing_ok: bool = False,
         dry_run: bool = False,
         box: str = "main",
     ) -> Receipt:
         """Erase memories by id, or all that a filter (and a namespace with what is below it) selects, in one commit.
+
+        With `missing_ok`, ids that are not there are passed over; the receipt's `ids` are those that were.
 
         Raises:
             MemoryNotFoundError: one of the ids is not there; nothing is erased.
@@ -263,13 +266,13 @@ class Vault:
             if filter is not None:
                 raise InvalidInputError("give ids or a filter, not both")
             exact = check_namespace(() if namespace is None else namespace)
-            return self._writer.forget(check_ids(ids), exact, None, box, dry_run=dry_run)
+            return self._writer.forget(check_ids(ids), exact, None, box, missing_ok=missing_ok, dry_run=dry_run)
         if filter is None and namespace is None:
             raise InvalidInputError("say what to forget: ids, a filter or a namespace")
         query = Query(
             namespace=namespace, filter=filter, include_superseded=True, include_expired=True, include_archived=True
         )
-        return self._writer.forget(None, (), query, box, dry_run=dry_run)
+        return self._writer.forget(None, (), query, box, missing_ok=True, dry_run=dry_run)
 
     def transact(self, work: Callable[[Transaction], T], *, box: str = "main") -> T:
         """Run `work(tx)` on the newest state; all it writes is one commit, nothing if it raises. It may run again."""
