@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import run_in_executor
 from pydantic import ConfigDict, Field
 
 from langchain_strongroom.documents import document_test, found_document
@@ -20,7 +21,8 @@ class StrongroomRetriever(Private, BaseRetriever):
 
     A document's metadata are the memory's own; what else the vault knows, such as the score, is under `strongroom`.
     Each option may also be given to one call: `retriever.invoke(query, k=3)`. Queries and documents are in clear for
-    LangChain's callbacks and traces, as those of every retriever. `ainvoke` works in a thread.
+    LangChain's callbacks and traces, as those of every retriever. `ainvoke` works
+    in a thread.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
@@ -55,10 +57,22 @@ class StrongroomRetriever(Private, BaseRetriever):
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002  upstream gives it by name
         **options: Any,
     ) -> list[Document]:
+        return self._found(query, options)
+
+    async def _aget_relevant_documents(  # upstream's own takes no options
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,  # noqa: ARG002  as above
+        **options: Any,
+    ) -> list[Document]:
+        return await run_in_executor(None, self._found, query, options)
+
+    def _found(self, query: str, options: Mapping[str, Any]) -> list[Document]:
         unknown = set(options) - _OPTIONS
         if unknown:
             raise InvalidInputError(f"unknown option {min(unknown)!r}; there are {', '.join(sorted(_OPTIONS))}")
-        asked = {name: getattr(self, name) for name in _OPTIONS} | options
+        asked = {name: getattr(self, name) for name in _OPTIONS} | dict(options)
         test = asked.pop("filter")
         hits = self.vault.search(
             query,

@@ -121,6 +121,28 @@ class StrongroomVectorStore(Private, VectorStore):
             vectors = check_count(await self._embedding.aembed_documents(texts), texts)
         return await run_in_executor(None, self._add, named, vectors)
 
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **options: Any,
+    ) -> list[str]:
+        """See `add_documents`. Upstream's own would drop the texts for which there is no id."""
+        return self.add_documents(_documents(texts, metadatas), ids=ids, **options)
+
+    async def aadd_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **options: Any,
+    ) -> list[str]:
+        """See `add_texts`."""
+        return await self.aadd_documents(_documents(texts, metadatas), ids=ids, **options)
+
     def delete(self, ids: Sequence[str] | None = None, *, delete_all: bool = False, **options: Any) -> bool:
         """Erase documents by id in one commit; those that are not there are passed over.
 
@@ -316,7 +338,7 @@ class StrongroomVectorStoreRetriever(Private, VectorStoreRetriever):
     """Upstream's retriever over a vector store, with `"hybrid"` as one more search type."""
 
     allowed_search_types: ClassVar[Sequence[str]] = (*VectorStoreRetriever.allowed_search_types, HYBRID)
-    search_kwargs: dict[str, Any] = Field(default_factory=dict, repr=False)
+    search_kwargs: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)  # filters are the user's
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
@@ -337,6 +359,16 @@ def _given(vault: Vault | None) -> Vault:
     if vault is None:
         raise InvalidInputError("give an open vault: from_texts(texts, embedding, vault=vault)")
     return vault
+
+
+def _documents(texts: Iterable[str], metadatas: Sequence[dict[str, Any]] | None) -> list[Document]:
+    given = list(texts)
+    if not all(isinstance(text, str) for text in given):
+        raise InvalidInputError("add_texts takes texts")
+    beside = [{} for _ in given] if metadatas is None else list(metadatas)
+    if len(beside) != len(given):
+        raise InvalidInputError(f"there are {len(beside)} metadatas for {len(given)} texts; give one for each")
+    return [Document(page_content=text, metadata=one or {}) for text, one in zip(given, beside, strict=True)]
 
 
 def _named(
