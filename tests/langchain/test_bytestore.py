@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -104,6 +104,17 @@ async def test_two_hundred_tasks_lose_nothing_and_the_loop_goes_on(vault: Vault,
 
     assert done == [str(number).encode() for number in range(200)]
     assert len([key async for key in store.ayield_keys()]) == 200
+
+
+@pytest.mark.anyio
+async def test_a_store_that_blocks_the_loop_would_be_seen(vault: Vault, ticking: Callable[[], Any]) -> None:
+    class Blocking(StrongroomByteStore):
+        async def amset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
+            self.mset(key_value_pairs)
+
+    with pytest.raises(AssertionError, match="turns"):
+        async with ticking():
+            await asyncio.gather(*(Blocking(vault).amset([(str(number), b"")]) for number in range(200)))
 
 
 def _other(pipe: Connection, folder: str) -> None:
