@@ -17,6 +17,8 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables.history import RunnableWithMessageHistory
 
 from langchain_strongroom import StrongroomChatMessageHistory
 from support.processes import Other
@@ -126,6 +128,22 @@ def test_sixteen_threads_lose_no_message_and_keep_each_turn_together(history: St
     said = [message.text for message in history.messages]
     assert said[::2] == said[1::2]
     assert set(said) == {f"{number}" for number in range(50)}
+
+
+@pytest.mark.filterwarnings("ignore:RunnableWithMessageHistory:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*RunnableWithMessageHistory")
+def test_upstreams_runnable_with_history_keeps_its_messages_here(vault: Vault) -> None:
+    echo = RunnableLambda(lambda messages: AIMessage(f"{len(messages)} so far"))
+    chain = RunnableWithMessageHistory(echo, lambda session_id: StrongroomChatMessageHistory(vault, session_id))
+    config: RunnableConfig = {"configurable": {"session_id": "one"}}
+
+    chain.invoke([HumanMessage("hello")], config)
+    answered = chain.invoke([HumanMessage("again")], config)
+
+    assert answered.text == "3 so far"
+    assert [message.text for message in StrongroomChatMessageHistory(vault, "one").messages] == [
+        "hello", "1 so far", "again", "3 so far",
+    ]  # fmt: skip
 
 
 def _other(pipe: Connection, folder: str) -> None:

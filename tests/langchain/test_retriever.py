@@ -79,6 +79,14 @@ def test_options_do_the_same_for_all_calls_and_for_one(
         assert ids(StrongroomRetriever(vault).invoke("I prefer green tea", **options)) == ids(fixed)
 
 
+def test_a_memory_of_json_is_a_document_of_its_text(vault: Vault) -> None:
+    vault.add({"city": "Uji", "visits": [2021, 2023]}, namespace=("trips",))
+
+    found = StrongroomRetriever(vault, namespace=("trips",)).invoke("Uji")[0]
+
+    assert found.page_content == '{"city":"Uji","visits":[2021,2023]}'
+
+
 @pytest.mark.anyio
 async def test_async_callers_find_the_same(vault: Vault) -> None:
     retriever = StrongroomRetriever(vault)

@@ -17,7 +17,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_strongroom import StrongroomVectorStore
 from support.processes import Other
-from support.vaults import reopen
+from support.vaults import create, reopen
 from vault_core import EmbedderMismatchError, Filter, InvalidInputError, MemoryNotFoundError, UnavailableError, Vault
 from vault_core.testing import FakeEmbedder
 
@@ -324,6 +324,17 @@ def test_vectors_are_in_a_space_named_for_the_embedding(store: StrongroomVectorS
     assert set(vault.stats().spaces) == {"langchain:Words"}
     assert named.space == "langchain:Named:words-3"
     assert StrongroomVectorStore(vault, Words(), space="mine").space == "mine"
+
+
+def test_a_vault_with_an_embedder_finds_documents_by_its_own_vectors_too(tmp_path: Path) -> None:
+    with create(tmp_path, name="embedding.vault", embedder=FakeEmbedder()) as vault:
+        store = StrongroomVectorStore(vault, DeterministicFakeEmbedding(size=6))
+        store.add_documents(DRINKS)
+
+        (hit,) = vault.search("green tea from Uji", mode="dense", top_k=1)
+
+        assert hit.memory.id == "green"
+        assert set(vault.stats().spaces) == {"default", "langchain:DeterministicFakeEmbedding"}
 
 
 def test_an_embedding_of_another_size_is_refused_and_nothing_is_written(
