@@ -40,6 +40,8 @@ def about(memory: Memory) -> dict[str, Any]:
         "namespace": list(memory.namespace),
         "memory_type": memory.memory_type,
         "tier": memory.tier,
+        "origin": memory.origin,
+        "trust": memory.trust,
         "tags": list(memory.tags),
         "source": memory.source,
         "thread": memory.thread,
@@ -50,7 +52,7 @@ def about(memory: Memory) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value not in (None, [])}
 
 
-def draft_of(document: Document, *, id: str, namespace: Sequence[str], space: str, vector: Any) -> Draft:
+def draft_of(document: Document, *, id: str, namespace: Sequence[str], origin: str, space: str, vector: Any) -> Draft:
     """The memory that a document becomes: a statement of fact that replaces, without a trace, the one with its id."""
     return Draft(
         content=document.page_content,
@@ -58,6 +60,7 @@ def draft_of(document: Document, *, id: str, namespace: Sequence[str], space: st
         namespace=namespace,
         memory_type="SEMANTIC",  # a chunk that says "I prefer" is not the user's own word
         metadata=document.metadata,
+        origin=origin,
         vectors={space: vector},
         keep_history=False,
     )

@@ -13,7 +13,9 @@ from langchain_strongroom.documents import document_test, found_document
 from langchain_strongroom.private import Private
 from vault_core import Filter, InvalidInputError, Vault
 
-_OPTIONS = frozenset({"k", "mode", "score_threshold", "diversity", "filter", "memory_type", "thread"})
+_OPTIONS = frozenset(
+    {"k", "mode", "score_threshold", "diversity", "filter", "memory_type", "thread", "include_untrusted"}
+)
 
 
 class StrongroomRetriever(Private, BaseRetriever):
@@ -45,6 +47,8 @@ class StrongroomRetriever(Private, BaseRetriever):
     )
     """The vault's own filter, such as `{"tags": {"$contains": "tea"}}`, or a function of a document."""
     memory_type: str | None = None
+    include_untrusted: bool = False
+    """Also what came from tools, pages and files, as documents of a `StrongroomVectorStore` do."""
     thread: str | None = Field(default=None, exclude=True, repr=False)
 
     def __init__(self, vault: Vault, **options: Any) -> None:

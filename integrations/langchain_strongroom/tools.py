@@ -13,11 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from langchain_strongroom.documents import about
 from langchain_strongroom.private import Private
-from vault_core import Draft, InvalidInputError, MemoryNotFoundError, SearchResult, Vault
+from vault_core import InvalidInputError, MemoryNotFoundError, SearchResult, Vault
 
 MAX_HITS = 20  # a tool's answer is paid for in tokens
-_SHOWN = ("memory_type", "tags", "event_time", "updated_at")
-_BY_AGENT: dict[str, Any] = {"origin": "agent"} if "origin" in Draft.__slots__ else {}
+_SHOWN = ("memory_type", "tags", "trust", "event_time", "updated_at")
 
 
 class _Remember(BaseModel):
@@ -59,7 +58,7 @@ class RememberTool(_MemoryTool):
 
     def _run(self, text: str, tags: Sequence[str] = ()) -> str:
         try:
-            memory = self.vault.add(text, tags=tags, namespace=self.namespace, **_BY_AGENT)
+            memory = self.vault.add(text, tags=tags, namespace=self.namespace, origin="agent")
         except InvalidInputError as error:
             raise ToolException(str(error)) from error
         return f"Remembered, with the id {memory.id}."

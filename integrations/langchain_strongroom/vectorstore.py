@@ -2,7 +2,9 @@
 
 Rules:
 - A document is a memory in exactly the store's namespace, with one vector in the space that is named for the embedding.
-  So `vault.search` finds it too, by words, and two embeddings never mix.
+  Two embeddings never mix.
+- Documents are imported: `vault.search` and briefings leave them out, for a page may hold instructions that are not the
+  user's. With `origin="user"` they are the user's own word, and every agent's search finds them.
 - Ids are upserts: adding an id again replaces the document and erases the one before. Documents without an id get one.
 - Every call that writes is one commit, made after the embedding was asked.
 - Similarity is plain cosine, higher is better, min(k, n) documents. `hybrid_search` is the vault's own search.
@@ -47,10 +49,12 @@ class StrongroomVectorStore(Private, VectorStore):
         *,
         namespace: Sequence[str] = ("documents",),
         space: str | None = None,
+        origin: str = "import",
         box: str = "main",
     ) -> None:
         self._vault, self._embedding = vault, check_embedding(embedding)
         self._place: dict[str, Any] = {"namespace": namespace, "box": box}
+        self._origin = origin
         self.space = space_of(embedding) if space is None else space
         vault.get_many([], **self._place)  # a namespace or box that can't be is refused here
 
@@ -297,7 +301,7 @@ class StrongroomVectorStore(Private, VectorStore):
     def _add(self, named: Sequence[tuple[str, Document]], vectors: Iterable[Any]) -> list[str]:
         namespace, box = self._place["namespace"], self._place["box"]
         drafts = [
-            draft_of(document, id=id_, namespace=namespace, space=self.space, vector=vector)
+            draft_of(document, id=id_, namespace=namespace, origin=self._origin, space=self.space, vector=vector)
             for (id_, document), vector in zip(named, vectors, strict=True)
         ]
         self._vault.add_many(drafts, box=box)
@@ -305,7 +309,13 @@ class StrongroomVectorStore(Private, VectorStore):
 
     def _near(self, vector: Any, k: int, given: DocumentFilter) -> list[SearchResult]:
         hits = self._vault.find_similar(
-            vector, top_k=k, space=self.space, filter=document_filter(given), exact=True, **self._place
+            vector,
+            top_k=k,
+            space=self.space,
+            filter=document_filter(given),
+            exact=True,
+            include_untrusted=True,
+            **self._place,
         )
         if not hits and given is None:
             self._check_embedding()
@@ -319,6 +329,7 @@ class StrongroomVectorStore(Private, VectorStore):
             space=self.space,
             filter=document_filter(given),
             exact=True,
+            include_untrusted=True,
             **self._place,
         )
         return [document_of(hit.memory) for hit in hits]

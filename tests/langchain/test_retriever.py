@@ -79,6 +79,15 @@ def test_options_do_the_same_for_all_calls_and_for_one(
         assert ids(StrongroomRetriever(vault).invoke("I prefer green tea", **options)) == ids(fixed)
 
 
+def test_what_came_from_a_page_is_found_only_on_request(vault: Vault) -> None:
+    vault.add("Green tea is the best, says the page", id="page", namespace=("pages",), origin="web")
+    retriever = StrongroomRetriever(vault, namespace=("pages",))
+
+    assert retriever.invoke("green tea") == []
+    (found,) = retriever.invoke("green tea", include_untrusted=True)
+    assert (found.id, found.metadata["strongroom"]["trust"]) == ("page", "untrusted")
+
+
 def test_a_memory_of_json_is_a_document_of_its_text(vault: Vault) -> None:
     vault.add({"city": "Uji", "visits": [2021, 2023]}, namespace=("trips",))
 

@@ -297,10 +297,20 @@ def test_an_unknown_search_type_is_refused_as_upstream_refuses_it(store: Strongr
         store.as_retriever(search_type="telepathy")
 
 
-def test_a_document_is_a_memory_that_the_vault_finds_too(store: StrongroomVectorStore, vault: Vault) -> None:
-    (hit,) = vault.search("Assam", top_k=1)
+def test_a_document_is_a_memory_that_other_agents_find_only_if_they_ask_for_imports(
+    store: StrongroomVectorStore, vault: Vault
+) -> None:
+    assert vault.search("Assam") == []
+    (hit,) = vault.search("Assam", top_k=1, include_untrusted=True)
 
     assert (hit.memory.id, hit.memory.metadata, hit.memory.memory_type) == ("black", DRINKS[1].metadata, "SEMANTIC")
+    assert (hit.memory.origin, hit.memory.trust) == ("import", "untrusted")
+
+
+def test_documents_that_are_the_users_own_are_found_by_every_agent(vault: Vault) -> None:
+    StrongroomVectorStore(vault, Words(), origin="user").add_documents(DRINKS)
+
+    assert [hit.memory.id for hit in vault.search("Assam", top_k=1)] == ["black"]
 
 
 def test_a_memory_of_another_namespace_is_not_found(store: StrongroomVectorStore, vault: Vault) -> None:
@@ -328,7 +338,7 @@ def test_vectors_are_in_a_space_named_for_the_embedding(store: StrongroomVectorS
 
 def test_a_vault_with_an_embedder_finds_documents_by_its_own_vectors_too(tmp_path: Path) -> None:
     with create(tmp_path, name="embedding.vault", embedder=FakeEmbedder()) as vault:
-        store = StrongroomVectorStore(vault, DeterministicFakeEmbedding(size=6))
+        store = StrongroomVectorStore(vault, DeterministicFakeEmbedding(size=6), origin="user")
         store.add_documents(DRINKS)
 
         (hit,) = vault.search("green tea from Uji", mode="dense", top_k=1)
