@@ -1,18 +1,20 @@
-"""StrongroomRetriever: the vault's own search as a LangChain retriever."""
+"""Retrievers: the vault's own search, and upstream's over a vector store with hybrid search added."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import run_in_executor
+from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import ConfigDict, Field
 
 from langchain_strongroom.documents import document_test, found_document
 from langchain_strongroom.private import Private
 from vault_core import Filter, InvalidInputError, Vault
 
+HYBRID = "hybrid"
 _OPTIONS = frozenset(
     {"k", "mode", "score_threshold", "diversity", "filter", "memory_type", "thread", "include_untrusted"}
 )
@@ -88,3 +90,24 @@ class StrongroomRetriever(Private, BaseRetriever):
             **asked,
         )
         return [found_document(hit) for hit in hits]
+
+
+class StrongroomVectorStoreRetriever(Private, VectorStoreRetriever):
+    """Upstream's retriever over a vector store, with `"hybrid"` as one more search type."""
+
+    allowed_search_types: ClassVar[Sequence[str]] = (*VectorStoreRetriever.allowed_search_types, HYBRID)
+    search_kwargs: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)  # filters are the user's
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
+    ) -> list[Document]:
+        if self.search_type == HYBRID:
+            return self.vectorstore.search(query, HYBRID, **self.search_kwargs | kwargs)
+        return super()._get_relevant_documents(query, run_manager=run_manager, **kwargs)
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any
+    ) -> list[Document]:
+        if self.search_type == HYBRID:
+            return await self.vectorstore.asearch(query, HYBRID, **self.search_kwargs | kwargs)
+        return await super()._aget_relevant_documents(query, run_manager=run_manager, **kwargs)

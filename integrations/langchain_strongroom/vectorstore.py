@@ -11,25 +11,23 @@ Rules:
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from uuid import uuid4
 
 import numpy as np
-from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import run_in_executor
 from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
-from pydantic import Field
 
 from langchain_strongroom.documents import DocumentFilter, document_filter, document_of, draft_of, refuse_more
 from langchain_strongroom.embedding import PREFIX, asking, check_count, check_embedding, space_of
 from langchain_strongroom.private import Private
+from langchain_strongroom.retriever import HYBRID, StrongroomVectorStoreRetriever
 from vault_core import EmbedderMismatchError, InvalidInputError, SearchResult, Vault
 
 Scored = list[tuple[Document, float]]
-HYBRID = "hybrid"
 
 
 class StrongroomVectorStore(Private, VectorStore):
@@ -343,27 +341,6 @@ class StrongroomVectorStore(Private, VectorStore):
                     f"the documents here have vectors of {others[0]!r}, not of {self.space!r}; "
                     "use that embedding, or add the documents again with this one"
                 )
-
-
-class StrongroomVectorStoreRetriever(Private, VectorStoreRetriever):
-    """Upstream's retriever over a vector store, with `"hybrid"` as one more search type."""
-
-    allowed_search_types: ClassVar[Sequence[str]] = (*VectorStoreRetriever.allowed_search_types, HYBRID)
-    search_kwargs: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)  # filters are the user's
-
-    def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
-    ) -> list[Document]:
-        if self.search_type == HYBRID:
-            return self.vectorstore.search(query, HYBRID, **self.search_kwargs | kwargs)
-        return super()._get_relevant_documents(query, run_manager=run_manager, **kwargs)
-
-    async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **kwargs: Any
-    ) -> list[Document]:
-        if self.search_type == HYBRID:
-            return await self.vectorstore.asearch(query, HYBRID, **self.search_kwargs | kwargs)
-        return await super()._aget_relevant_documents(query, run_manager=run_manager, **kwargs)
 
 
 def _given(vault: Vault | None) -> Vault:
