@@ -263,11 +263,13 @@ class Vault:
         namespace: Sequence[str] | None = None,
         filter: Any = None,
         policy: ForgetPolicy | None = None,
+        missing_ok: bool = False,
         dry_run: bool = False,
         box: str = "main",
     ) -> Receipt:
         """Erase memories by id, or all that a filter (and a namespace with what is below it) selects, in one commit.
 
+        With `missing_ok`, ids that are not there are passed over; the receipt's `ids` are those that were.
         With a `policy` only those among them that have grown weak: they become ghosts, out of every answer, which
         confirming (`touch`), pinning or adding them again brings back, and `expire` erases once their time is over.
 
@@ -279,7 +281,7 @@ class Vault:
             if filter is not None or policy is not None:
                 raise InvalidInputError("give ids, or a filter or policy, not both")
             exact = check_namespace(() if namespace is None else namespace)
-            return self._writer.forget(check_ids(ids), exact, None, box, dry_run=dry_run)
+            return self._writer.forget(check_ids(ids), exact, None, box, missing_ok=missing_ok, dry_run=dry_run)
         if policy is not None:
             if not isinstance(policy, ForgetPolicy):
                 raise InvalidInputError("policy must be a ForgetPolicy")
@@ -290,7 +292,7 @@ class Vault:
         query = Query(
             namespace=namespace, filter=filter, include_superseded=True, include_expired=True, include_archived=True
         )
-        return self._writer.forget(None, (), query, box, dry_run=dry_run)
+        return self._writer.forget(None, (), query, box, missing_ok=True, dry_run=dry_run)
 
     def expire(self, *, box: Boxes = None, dry_run: bool = False) -> Receipt:
         """Erase what has expired, and ghosts whose time is over.
