@@ -2,10 +2,10 @@
 
 A reader gives findings, one after the other, in constant memory: a memory with all its versions (`Arrival`), an item
 (`ItemArrival`), or what it had to leave out (`Skipped`). What is done with them, and in which commits, is the same for
-all formats (docs/format.md §12).
+all formats (docs/transfer.md, "What an import does with what is there").
 
-To add a format (docs/how-to/importer.md): a `Format` with its name, how its sources are recognised and a reader, passed
-to `vault_core.transfer.formats.register`.
+To add a format: a `Format` with its name, how its sources are recognised and a reader, passed to
+`vault_core.transfer.formats.register` by a module that `vault_core.transfer` imports.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,16 +23,20 @@ class Arrival:
 
     Every version has the same id and namespace. What a reader sets is kept: `created_at`, `updated_at` (not falling
     from version to version), provenance, state, vectors. `content_hash` is set (`content_hash(content)` of
-    `vault_core.memory.canonical`); `address`, `box` and `similar` don't matter. A reader that gives the same file twice
-    gives the same ids and times, so that a second import changes nothing.
+    `vault_core.memory.canonical`); `box` names the box it is for, "main" by default; `address` and `similar` don't
+    matter. A reader that reads the same source again gives the same ids and times, so that a second import changes
+    nothing. Everything must be what a vault can hold: `memory_from(draft, …)` of `vault_core.memory.draft` checks it.
 
     `place` says where in the source it came from, such as "line 12", for the report; never text of a memory.
     `spaces` says whose the vectors are, by space; a space that is not in it has no embedder's name.
+    `continues`: the memory of the arrival before goes on, which was too long for one; the first version here is the
+    last one there.
     """
 
     versions: Sequence[Memory] = field(repr=False)
     place: str
     spaces: Mapping[str, Space] = field(default_factory=dict, repr=False)
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,7 @@ class ItemArrival:
 
     item: Item = field(repr=False)
     place: str
+    box: str = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,15 @@ class Format:
 
     `recognise` looks at `source.head` and `source.is_folder`, and maybe at names in the folder; it never raises.
     `read` raises `InvalidInputError` for a source that is not of this format at all, `WrongPassphraseError` where a
-    passphrase is wrong, and gives `Skipped` for what is wrong with a part of it.
+    passphrase is wrong or missing, and gives `Skipped` for what is wrong with a part of it. `sealed`: its sources need
+    a passphrase (`source.passphrase`), which the command line then asks for.
     """
 
     name: str
     title: str
     recognise: Callable[[Source], bool]
     read: Reader
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +82,8 @@ class ImportReport:
     """What an import did, or with `dry_run` would do.
 
     `added`: memories that were not there. `updated`: memories that got newer versions. `unchanged`: memories of which
-    everything was there. `items`: items written. `skipped` has the first 1,000 of what was left out, `skipped_count`
-    counts all. `source` is the name of the format.
+    everything was there. `items` and `items_unchanged` likewise. `skipped` has the first 1,000 of what was left out,
+    `skipped_count` counts all. `source` is the name of the format.
     """
 
     source: str

@@ -32,7 +32,7 @@ def choose(source: Source, name: str = AUTO) -> Format:
         InvalidInputError: there is no such format, or none recognises it.
     """
     if name != AUTO:
-        found = _FORMATS.get(name) if isinstance(name, str) else None
+        found = next((one for known, one in _FORMATS.items() if known == name), None)
         if found is None:
             raise InvalidInputError(f"there is no format of this name; known are: {', '.join(names())}")
         return found

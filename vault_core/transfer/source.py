@@ -1,20 +1,29 @@
 """Sources: a stranger's file or folder, opened without trusting it.
 
-Rules (docs/format.md §12): only regular files and folders; never a pipe, a device or a socket (reading one could hang
+Rules (docs/transfer.md): only regular files and folders; never a pipe, a device or a socket (reading one could hang
 or act); a symbolic link is followed, one that leads nowhere or round in a circle is refused.
 """
 
 import errno
+import io
 import os
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from vault_core.errors import InvalidInputError, UnavailableError
 
 HEAD_BYTES = 4096  # what recognising looks at
+_BUFFER = 1 << 18
+
+
+class Meter:
+    """How far the reading has come, in bytes, for a progress bar. `total` 0: not known."""
+
+    def __init__(self, total: int = 0) -> None:
+        self.read, self.total = 0, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,19 +34,15 @@ class Source:
     is_folder: bool
     head: bytes = field(repr=False, default=b"")
     passphrase: str | None = field(repr=False, default=None)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file, 0 for a folder."""
-        return 0 if self.is_folder else os.stat(self.path).st_size
+    meter: Meter = field(repr=False, compare=False, default_factory=Meter)
 
     def open(self) -> BinaryIO:
-        """The file, for reading bytes. Use it in a `with` block.
+        """The file, for reading bytes; what is read of it moves the meter. Use it in a `with` block.
 
         Raises:
             InvalidInputError: it is a folder, or no file that can be read.
         """
-        return open_file(self.path)
+        return open_file(self.path, self.meter)
 
 
 def open_source(path: str | os.PathLike[str], *, passphrase: str | None = None) -> Source:
@@ -49,20 +54,20 @@ def open_source(path: str | os.PathLike[str], *, passphrase: str | None = None) 
     """
     where = _checked(path)
     try:
-        mode = os.stat(where).st_mode
+        mode = where.stat().st_mode
     except (OSError, ValueError) as error:
         raise _unreadable(error) from None
     if stat.S_ISDIR(mode):
         return Source(path=where, is_folder=True, passphrase=passphrase)
     with open_file(where) as file:
         try:
-            head = file.read(HEAD_BYTES)
+            head, size = file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size
         except OSError as error:
             raise _unreadable(error) from None
-    return Source(path=where, is_folder=False, head=head, passphrase=passphrase)
+    return Source(path=where, is_folder=False, head=head, passphrase=passphrase, meter=Meter(size))
 
 
-def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+def open_file(path: str | os.PathLike[str], meter: Meter | None = None) -> BinaryIO:
     """A regular file, for reading bytes; anything else is refused without waiting for it.
 
     Raises:
@@ -72,7 +77,7 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(Path(path).stat().st_mode):
             raise InvalidInputError("this is not a regular file; give a file of exported memories")
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
@@ -84,7 +89,21 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
         raise InvalidInputError("this is not a regular file; give a file of exported memories")
     with suppress(OSError, AttributeError):
         os.set_blocking(descriptor, True)
-    return os.fdopen(descriptor, "rb")
+    return io.BufferedReader(_Metered(descriptor, meter or Meter()), _BUFFER)
+
+
+class _Metered(io.FileIO):
+    """A file that moves a meter as it is read."""
+
+    def __init__(self, descriptor: int, meter: Meter) -> None:
+        super().__init__(descriptor, "rb")
+        self._meter = meter
+
+    def readinto(self, buffer: Any) -> int:
+        """See `io.RawIOBase.readinto`."""
+        count = super().readinto(buffer)
+        self._meter.read += count
+        return count
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:
