@@ -106,7 +106,7 @@ class _Metered(io.FileIO):
         return count
 
 
-def _checked(path: str | os.PathLike[str]) -> Path:
+def _checked(path: Any) -> Path:
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         raise InvalidInputError("path must be the path of a file")
     return Path(path)
