@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from vault_core.crypto import BUNDLE, OVERHEAD, KdfParameters, Key, Place, derive_key, padme, seal, unseal, wipe
+from vault_core.crypto import BUNDLE, OVERHEAD, KdfParameters, Key, Place, derive_key, seal, unseal, wipe
 from vault_core.crypto.derive import BUNDLE_LABEL
 from vault_core.errors import FormatTooNewError, VaultTamperedError, WrongPassphraseError
 from vault_core.keys import Passphrase, Slot
@@ -29,8 +29,7 @@ FORMAT_NUMBER = 1
 SEGMENT = (1 << 20) - 4  # with its length in front a padded plaintext of exactly 1 MiB
 MAX_HEAD = 1 << 16
 ID_BYTES = 16
-_CHUNK_TAGS = 16 * ((1 << 20) // (16 << 10) - 1)
-_SEALED = OVERHEAD + padme(4 + SEGMENT) + _CHUNK_TAGS  # of every segment but the last
+_SEALED = OVERHEAD + (1 << 20) + 16 * 64  # of every segment but the last: 64 chunks of 16 KiB and an empty one
 _DIGEST = 32
 _DAMAGED = "this bundle is not what was written: it was changed or cut off; use another copy"
 
