@@ -36,7 +36,7 @@ def import_memories(
     writer: Writer,
     path: Any,
     *,
-    passphrase: str | None,
+    passphrase: str | Callable[[], str] | None,
     source: str,
     namespace: Sequence[str] | None,
     box: str | None,
@@ -52,8 +52,10 @@ def import_memories(
         if not dry_run:
             session.check_writable()
     session.refuse_own(path)
-    opened = open_source(path, passphrase=passphrase)
+    opened = open_source(path)
     chosen = choose(opened, source)
+    if chosen.sealed and passphrase is not None:
+        opened = replace(opened, passphrase=passphrase() if callable(passphrase) else passphrase)
     mover = _Mover(session, writer, root, box, items=namespace is None if items is None else items, dry_run=dry_run)
     try:
         with closing(chosen.read(opened)) as findings:  # type: ignore[type-var]  # a generator, as readers are
