@@ -64,6 +64,8 @@ def import_memories(
                 if progress is not None and mover.moved():
                     progress(min(opened.meter.read, opened.meter.total), opened.meter.total)
         mover.flush()
+        if progress is not None:
+            progress(opened.meter.total, opened.meter.total)
     except OSError as error:
         raise UnavailableError(
             f"the source can't be read any further ({type(error).__name__}){mover.so_far()}"
