@@ -1,6 +1,7 @@
 """Sealing, deriving and wrapping: bytes in, bytes out. The only room that imports `cryptography` and `argon2`."""
 
 from vault_core.crypto.context import (
+    BUNDLE,
     ENTRY_OPS,
     KEYRING,
     MANIFEST,
@@ -30,6 +31,7 @@ from vault_core.crypto.seal import (
 )
 
 __all__ = [
+    "BUNDLE",
     "ENTRY_OPS",
     "KEYRING",
     "KEY_BYTES",
