@@ -32,6 +32,8 @@ _AWAITED = frozenset(
         "count",
         "namespaces",
         "consolidate",
+        "export_memories",
+        "import_memories",
         "checkpoint",
         "stats",
         "reembed",

@@ -21,7 +21,7 @@ from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_
 from vault_core.memory.model import TIERS
 from vault_core.memory.times import from_micros
 from vault_core.retrieval.choice import Reranker
-from vault_core.session import Session, locks, reading
+from vault_core.session import Session, arriving, leaving, locks, reading
 from vault_core.session.consolidating import Consolidation, consolidate
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
@@ -32,6 +32,8 @@ from vault_core.session.transaction import Transaction
 from vault_core.session.verify import Progress, Report, verify
 from vault_core.session.writing import Writer
 from vault_core.store import open_store
+from vault_core.transfer import ExportReport, ImportReport
+from vault_core.transfer.formats import AUTO
 
 if TYPE_CHECKING:
     from vault_core.aio import AsyncVault
@@ -537,6 +539,83 @@ class Vault:
             UnavailableError: the summariser or the embedder failed; nothing is changed.
         """
         return consolidate(self._session, self._writer, self._embedder, namespace, box, summarise, dry_run=dry_run)
+
+    def export_memories(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        namespace: Sequence[str] | None = None,
+        box: Boxes = None,
+        passphrase: str | None = None,
+        history: bool = True,
+        items: bool | None = None,
+        overwrite: bool = False,
+        kdf: KdfParameters | None = None,
+        progress: Progress | None = None,
+    ) -> ExportReport:
+        """Write memories to a file, with ids, times, history, state and vectors (docs/transfer.md).
+
+        **In plain text**, unless `passphrase` seals it; only its owner may read the file. `namespace` takes it and
+        everything below. Without `history` only current versions are written. Items go along unless a namespace is
+        chosen, for they are in none; `items` says otherwise. The file is there whole or not at all.
+        `progress(done, total)` counts memories and items.
+
+        Raises:
+            ConflictError: there is something at this path, and `overwrite` was not asked for.
+            InvalidInputError: the passphrase is too weak, or there can be no file at this path.
+            UnavailableError: it can't be written; or memories were embedded again meanwhile.
+        """
+        return leaving.export_memories(
+            self._session,
+            path,
+            namespace=namespace,
+            box=box,
+            passphrase=passphrase,
+            history=history,
+            items=items,
+            overwrite=overwrite,
+            kdf=kdf,
+            progress=progress,
+        )
+
+    def import_memories(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        passphrase: str | None = None,
+        source: str = AUTO,
+        namespace: Sequence[str] | None = None,
+        box: str | None = None,
+        items: bool | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Bring memories from a file or folder, with ids, times, history, state and vectors (docs/transfer.md).
+
+        `source` names the format; "auto" recognises it. What is there already is left as it is, so that a second
+        import changes nothing; newer versions are added, older ones never override. `namespace` is put in front of
+        every namespace. Memories go into the boxes they were in, which are made where they are missing, or all into
+        `box`. What is wrong in a source is left out and reported; `dry_run` only reports. Nothing is embedded: see
+        `reembed`. `progress(done, total)` counts bytes of the source.
+
+        Raises:
+            InvalidInputError: there is no such file, or it is of no format that is known.
+            WrongPassphraseError: it is sealed, and does not open with this passphrase.
+            VaultTamperedError: a sealed one was changed or cut off; nothing of it was brought.
+            FormatTooNewError: a newer version wrote it.
+        """
+        return arriving.import_memories(
+            self._session,
+            self._writer,
+            path,
+            passphrase=passphrase,
+            source=source,
+            namespace=namespace,
+            box=box,
+            items=items,
+            dry_run=dry_run,
+            progress=progress,
+        )
 
     def checkpoint(self) -> bool:
         """Write a snapshot now, so that the next opening is fast. False if the journal could not be emptied."""

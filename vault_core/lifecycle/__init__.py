@@ -2,6 +2,7 @@
 
 from vault_core.lifecycle.batch import Batch
 from vault_core.lifecycle.consolidate import Summariser
+from vault_core.lifecycle.merge import Brought
 from vault_core.lifecycle.receipt import Receipt
 
-__all__ = ["Batch", "Receipt", "Summariser"]
+__all__ = ["Batch", "Brought", "Receipt", "Summariser"]

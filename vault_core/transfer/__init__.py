@@ -1,8 +1,11 @@
 """Moving house: memories out of a vault and into one, in our own formats and from other systems' files.
 
-Nothing here writes to a vault: readers give arrivals, and the session brings them (`vault_core.session.moving`).
+Nothing here writes to a vault: readers give arrivals, and the session brings them (`vault_core.session.arriving`). Our own
+formats come first where a source is to be recognised.
 """
 
+from vault_core.transfer import jsonl as _jsonl  # isort: skip
+from vault_core.transfer import bundle as _bundle  # isort: skip
 from vault_core.transfer.arrival import (
     MAX_SKIPPED,
     Arrival,
@@ -17,8 +20,11 @@ from vault_core.transfer.arrival import (
 from vault_core.transfer.formats import choose, names, register, titles
 from vault_core.transfer.source import Source, open_file, open_source
 
+OWN = (_jsonl.FORMAT, _bundle.FORMAT)
+
 __all__ = [
     "MAX_SKIPPED",
+    "OWN",
     "Arrival",
     "ExportReport",
     "Finding",
