@@ -6,7 +6,7 @@ They are committed, so that the suite needs none of the packages. To make them a
     VENV/bin/python tests/transfer/make_files.py vaultmem FOLDER
 
     npm install @modelcontextprotocol/server-memory@2026.8.31
-    python3 tests/transfer/make_files.py knowledge-graph FOLDER node_modules/@modelcontextprotocol/server-memory/dist/index.js
+    python3 tests/transfer/make_files.py knowledge-graph FOLDER SERVER  # its dist/index.js, in node_modules
 
     python3 -m venv VENV && VENV/bin/pip install mem0ai==2.2.1
     VENV/bin/python tests/transfer/make_files.py mem0 FOLDER
@@ -17,12 +17,14 @@ package says is in it (`truth.json`).
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 PASSPHRASE = "correct horse battery staple"
 DIMENSION = 96
+_NODE = shutil.which("node") or "node"
 
 FACTS = (
     "I met Bob at the AI conference in Lisbon yesterday and we talked about sealed indexes for an hour",
@@ -72,6 +74,8 @@ def vaultmem(folder: Path) -> None:
     truth = _truth(package, vault, embedder)
     (folder / "truth.json").write_text(json.dumps(truth, ensure_ascii=False, indent=1) + "\n")
     _backend(package, folder / "blobs", embedder)
+    if package.__version__ >= "0.3":
+        (folder / "export.vmem").write_bytes(_export(package, vault, embedder))
     (vault / "session.lock").unlink()
 
 
@@ -115,6 +119,19 @@ def _truth(package, vault: Path, embedder) -> list:
         return [atom.to_dict() for atom in session._mem.atoms.values()]
 
 
+def _export(package, vault: Path, embedder) -> bytes:
+    """The vault as one file. The package can write it, though no method of a session does."""
+    import base64
+
+    from vaultmem.vault import FILE_TYPE_EXPORT, write_vmem
+
+    slot = json.loads((vault / "meta.json").read_text())["credential_slots"][0]
+    names = ("kdf_salt", "wrapped_mek_iv", "wrapped_mek_ct", "wrapped_mek_tag")
+    credentials = tuple(base64.b64decode(slot[name]) for name in names)
+    with package.VaultSession.open(vault, passphrase=PASSPHRASE, embedder=embedder) as session:
+        return write_vmem(bytes(session._mek), session._mem, FILE_TYPE_EXPORT, credentials)
+
+
 def _backend(package, folder: Path, embedder) -> None:
     """A vault whose atoms are blobs: a file each."""
     from vaultmem.index import SQLiteSearchIndex
@@ -155,13 +172,17 @@ def knowledge_graph(folder: Path, server: str) -> None:
         ),
         (
             "add_observations",
-            {"observations": [{"entityName": "Alice", "contents": ["Prefers short answers\nand no sugar", "Knows 東京"]}]},
+            {
+                "observations": [
+                    {"entityName": "Alice", "contents": ["Prefers short answers\nand no sugar", "Knows 東京"]}
+                ]
+            },
         ),
         ("delete_observations", {"deletions": [{"entityName": "Alice", "observations": ["Drinks tea"]}]}),
         ("read_graph", {}),
     )
     with subprocess.Popen(
-        ["node", server], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        [_NODE, server], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
     ) as process:
         _ask(process, 0, "initialize", _INITIALIZE)
         _send(process, {"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -195,6 +216,11 @@ def _ask(process, number: int, method: str, parameters) -> dict:
     raise SystemExit("the server stopped")
 
 
+def _embed(_, text, action=None):
+    """`action` says what the vector is for."""
+    return Embedder().embed(text) if action != "none" else None
+
+
 def mem0(folder: Path) -> None:
     """What `Memory.get_all` gives, with a local store and an embedder that needs no network."""
     os.environ["MEM0_TELEMETRY"] = "False"
@@ -205,7 +231,7 @@ def mem0(folder: Path) -> None:
     from mem0.utils import factory
 
     store = {"provider": "qdrant", "config": {"path": str(folder / "qdrant"), "embedding_model_dims": DIMENSION}}
-    plain = type("Plain", (), {"embed": lambda _, text, action=None: Embedder().embed(text), "config": None})
+    plain = type("Plain", (), {"embed": _embed, "config": None})
     factory.EmbedderFactory.create = classmethod(lambda *_: plain())
     memory = Memory(MemoryConfig(vector_store=store, history_db_path=str(folder / "history.db")))
     chat = [

@@ -72,7 +72,7 @@ def opened(source: Source, members: Sequence[str] = ()) -> Iterator[Stream]:
             if member.filename.endswith(".gz"):
                 inner = stack.enter_context(_gunzip(inner))
         elif source.head.startswith(GZIP):
-            packed, inner = source.size, stack.enter_context(_gunzip(file))
+            packed, inner = source.meter.total, stack.enter_context(_gunzip(file))
         yield Stream(inner, packed)
 
 

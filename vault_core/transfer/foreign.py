@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from vault_core.errors import InvalidInputError
@@ -53,7 +54,7 @@ class Importer:
     @property
     def modified(self) -> datetime:
         """When the source was last written."""
-        return modified(self.source)
+        return modified(self.source.path)
 
     def arrival(
         self,
@@ -62,12 +63,19 @@ class Importer:
         *,
         created: datetime | None,
         updated: datetime | None = None,
+        otherwise: datetime | None = None,
         position: int | None = None,
         state: State | None = None,
         spaces: Mapping[str, Space] | None = None,
+        unique: bool = True,
     ) -> Arrival | Skipped:
-        """The memory that a draft with an id describes, or why a vault can't hold it."""
-        created = created or self.modified
+        """The memory that a draft with an id describes, or why a vault can't hold it.
+
+        Without `created` it gets the time `otherwise`, by default the source's, and is the same memory whenever that
+        is.
+        """
+        undated = created is None
+        created = created or otherwise or self.modified
         try:
             memory = memory_from(
                 draft,
@@ -81,7 +89,14 @@ class Importer:
         memory = replace(
             memory, updated_at=max(created, updated or created), position=position, state=state or memory.state
         )
-        return Arrival(versions=[_without_surrogates(memory)], place=place, spaces=spaces or {})
+        return Arrival(
+            versions=[_without_surrogates(memory)],
+            place=place,
+            spaces=spaces or {},
+            foreign=True,
+            undated=undated,
+            unique=unique,
+        )
 
 
 def _without_surrogates(memory: Memory) -> Memory:
@@ -90,10 +105,10 @@ def _without_surrogates(memory: Memory) -> Memory:
     return memory if clean == memory.provenance else replace(memory, provenance=clean)
 
 
-def modified(source: Source) -> datetime:
+def modified(path: Path) -> datetime:
     """When a file or folder was last written, in whole seconds: what a copy of it keeps."""
     try:
-        return moment(int(source.path.stat().st_mtime)) or _EPOCH
+        return moment(int(path.stat().st_mtime)) or _EPOCH
     except OSError:
         return _EPOCH
 

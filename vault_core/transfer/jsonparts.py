@@ -55,14 +55,14 @@ class Part(NamedTuple):
         """What it says.
 
         Raises:
-            Unreadable: it can't be read; the message says why.
+            UnreadableError: it can't be read; the message says why.
         """
         if self.problem:
-            raise Unreadable(self.problem)
+            raise UnreadableError(self.problem)
         return load(self.body)
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A part can't be read. The reader turns this into a `Skipped`; it never leaves this room."""
 
 
@@ -70,16 +70,16 @@ def load(body: bytes) -> Any:
     """The value that JSON in UTF-8 stands for.
 
     Raises:
-        Unreadable: it is none.
+        UnreadableError: it is none.
     """
     try:
         return parse_json(body.decode())
     except UnicodeDecodeError:
-        raise Unreadable("it is not UTF-8 text") from None
+        raise UnreadableError("it is not UTF-8 text") from None
     except RecursionError:
-        raise Unreadable(f"it is nested deeper than {MAX_JSON_DEPTH} levels") from None
+        raise UnreadableError(f"it is nested deeper than {MAX_JSON_DEPTH} levels") from None
     except ValueError:  # digits without end are one, too
-        raise Unreadable("it is not JSON, or has a key twice") from None
+        raise UnreadableError("it is not JSON, or has a key twice") from None
 
 
 def lines(file: Reading) -> Iterator[Part]:
@@ -114,6 +114,8 @@ def parts(file: Reading) -> Iterator[Part]:
         raise InvalidInputError("this is not a file of JSON with a list or an object in it")
     scan.next()
     yield from _members(scan, "") if opening == b"[" else _entries(scan)
+    if scan.peek():
+        yield Part("", 0, b"", "after its end something follows, which is not read")
 
 
 def _members(scan: "_Scan", key: str) -> Iterator[Part]:
@@ -130,11 +132,14 @@ def _members(scan: "_Scan", key: str) -> Iterator[Part]:
 
 def _entries(scan: "_Scan") -> Iterator[Part]:
     """The values of an object whose bracket was just read; of those that are lists, the members."""
-    while (token := scan.next()) is not None and token != b"}":
+    while (token := scan.next()) != b"}":
         if token == b",":
             continue
+        if token is None:
+            yield Part("", 0, b"", scan.stop(_CUT))
+            return
         if token[:1] != b'"' or scan.next() != b":":
-            yield Part("", 0, b"", _MALFORMED)
+            yield Part("", 0, b"", scan.stop(_MALFORMED))
             return
         key = _key(token)
         if scan.peek() == b"[":
@@ -160,8 +165,8 @@ def _value(scan: "_Scan", key: str, number: int, ends: bytes) -> tuple[Part, byt
         elif token in (b"]", b"}"):
             depth -= 1
             if depth < 0:
-                return Part(key, number, b"", _MALFORMED), b""
-    return Part(key, number, b"", scan.problem or _CUT), b""
+                return Part(key, number, b"", scan.stop(_MALFORMED)), b""
+    return Part(key, number, b"", scan.stop(_CUT)), b""
 
 
 def _part(key: str, number: int, scan: "_Scan", deepest: int) -> Part:
@@ -176,7 +181,7 @@ def _part(key: str, number: int, scan: "_Scan", deepest: int) -> Part:
 def _key(token: bytes) -> str:
     try:
         return str(load(token))
-    except Unreadable:
+    except UnreadableError:
         return ""
 
 
@@ -190,7 +195,8 @@ class _Scan:
         self._kept: int | None = 0  # where what may be asked for begins; None: nothing is kept
         self._token = 0  # where the last token began
         self._begun = False
-        self.problem: str | None = None
+        self._problem: str | None = None
+        self._stopped = False
 
     def keep(self) -> None:
         """From here on keep the bytes, for `taken`."""
@@ -200,15 +206,21 @@ class _Scan:
         """The bytes since `keep` without the last token; None if they were too many."""
         return None if self._kept is None else self._held[self._kept : self._token].strip(_SPACE)
 
+    def stop(self, problem: str) -> str:
+        """Read no further. Gives what to tell about it."""
+        self._stopped = True
+        return self._problem or problem
+
     def peek(self) -> bytes:
         """The next byte that is no white space, which is not taken; b"" at the end."""
-        while True:
+        while not self._stopped:
             while self._at < len(self._held) and self._held[self._at] in _SPACE:
                 self._at += 1
             if self._at < len(self._held):
                 return self._held[self._at : self._at + 1]
             if not self._more(self._at):
-                return b""
+                break
+        return b""
 
     def next(self) -> bytes | None:
         """The next token: a bracket, comma or colon, or a whole text with its quotes. None at the end."""
@@ -225,7 +237,7 @@ class _Scan:
         if self._kept is not None and seen - self._kept > MAX_PART:
             self._kept = None
         if len(self._held) - seen > MAX_PART:
-            self.problem = f"a text in it is longer than {MAX_PART >> 20} MiB; what comes after it is not read"
+            self._problem = f"a text in it is longer than {MAX_PART >> 20} MiB; what comes after it is not read"
             return False
         begin = seen if self._kept is None else min(self._kept, seen)
         # As much again as is held: a long text is looked through a few times, not once for every chunk.

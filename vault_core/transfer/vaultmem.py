@@ -17,8 +17,8 @@ them. All else is in `metadata.vaultmem` under its own name. A media file is an 
 Vectors go into a space of their own, `vaultmem-DIMENSION`, which has no embedder's name: the format does not say whose
 they are, and a wrong guess would compare what can't be compared. `reembed` gives the memories vectors of your own.
 
-A damaged atom is left out and reported, and the others are brought; a damaged index is `VaultTamperedError`, for without
-it no atom opens.
+A damaged atom is left out and reported, and the others are brought; a damaged index is `VaultTamperedError`, for
+without it no atom opens.
 """
 
 import base64
@@ -40,7 +40,7 @@ from vault_core.memory.model import TIERS, State
 from vault_core.transfer.arrival import Arrival, Finding, Format, ItemArrival, Skipped
 from vault_core.transfer.foreign import Importer, kept, label, moment, number
 from vault_core.transfer.formats import register
-from vault_core.transfer.jsonparts import Unreadable, load
+from vault_core.transfer.jsonparts import UnreadableError, load
 from vault_core.transfer.source import Source, open_file
 
 MAGIC = b"VMEM"
@@ -55,9 +55,11 @@ _MAX_SLOTS = 16  # each costs a key derivation
 _MAX_INDEX = 256 << 20  # two million atoms
 _MAX_ATOM = 16 << 20
 _TAKEN = (
-    "id type granularity content embedding composite_of affinity_of supersedes session_id created_at frequency_count "
-    "first_observed_at last_observed_at confidence is_churned data_class captured_at schema_version size_tokens"
-).split()
+    *("id", "type", "granularity", "content", "embedding", "composite_of", "affinity_of", "supersedes"),
+    *("session_id", "created_at", "frequency_count", "first_observed_at", "last_observed_at", "confidence"),
+    *("is_churned", "data_class", "captured_at", "schema_version", "size_tokens", "importance", "valence"),
+    *("emotional_intensity", "intensity"),
+)
 
 
 class _Slot(NamedTuple):
@@ -104,16 +106,25 @@ def read(source: Source) -> Iterator[Finding]:
     importer = Importer(name="vaultmem", source=source)
     if source.passphrase is None:
         raise WrongPassphraseError("a VaultMem vault opens with its own passphrase only; give it")
-    if source.is_folder:
-        folder = source.path
-        meta = _meta(folder / "meta.json")
-        mek = _unlocked(source.passphrase, _slots(meta), meta.get("memory_cost", _MEMORY_KIB))
-    else:
-        folder, (slot, after) = None, _export_slot(source.path)
-        mek = _unlocked(source.passphrase, [slot], _MEMORY_KIB)
+    yield from _vault(importer, source.passphrase) if source.is_folder else _export(importer, source.passphrase)
+
+
+def _vault(importer: Importer, passphrase: str) -> Iterator[Finding]:
+    folder = importer.source.path
+    meta = _meta(folder / "meta.json")
+    mek = _unlocked(passphrase, _slots(meta), meta.get("memory_cost", _MEMORY_KIB))
     try:
-        blocks = _blocks(folder, mek) if folder else _exported(source.path, after, mek)
-        yield from _atoms(_Opened(importer, folder, mek), blocks)
+        yield from _atoms(_Opened(importer, folder, mek), _blocks(folder, mek))
+    finally:
+        mek.wipe()
+
+
+def _export(importer: Importer, passphrase: str) -> Iterator[Finding]:
+    path = importer.source.path
+    slot, start = _export_slot(path)
+    mek = _unlocked(passphrase, [slot], _MEMORY_KIB)
+    try:
+        yield from _atoms(_Opened(importer, None, mek), _exported(path, start, mek))
     finally:
         mek.wipe()
 
@@ -126,7 +137,7 @@ def _atoms(opened: _Opened, blocks: Iterator[_Block | Skipped]) -> Iterator[Find
             continue
         try:
             atom = _atom(block, opened.mek)
-        except (VaultTamperedError, UnavailableError, InvalidInputError, Unreadable) as error:
+        except (VaultTamperedError, UnavailableError, InvalidInputError, UnreadableError) as error:
             yield Skipped(block.place, f"this atom is damaged: {error}")
             continue
         thread = label(atom.get("session_id"))
@@ -218,9 +229,7 @@ def _media(opened: _Opened, block: _Block, atom: Mapping[str, Any], created: dat
         return Skipped(where, "its media file is missing, damaged or too large; the memory is brought without it")
     kind = label(atom.get("content_type"))
     attributes = {"memory": opened.importer.id_of(block.id), **({"content_type": kind} if kind else {})}
-    item = Item(
-        collection=MEDIA, key=name, value=value, attributes=attributes, created_at=created, updated_at=created
-    )
+    item = Item(collection=MEDIA, key=name, value=value, attributes=attributes, created_at=created, updated_at=created)
     return ItemArrival(item=item, place=where)
 
 
@@ -230,7 +239,7 @@ def _media(opened: _Opened, block: _Block, atom: Mapping[str, Any], created: dat
 def _meta(path: Path) -> dict[str, Any]:
     try:
         meta = load(_all_of(path, _MAX_META))
-    except Unreadable as error:
+    except UnreadableError as error:
         raise VaultTamperedError(f"the vault's meta.json can't be read: {error}") from None
     if not isinstance(meta, dict):
         raise VaultTamperedError("the vault's meta.json says nothing")
@@ -352,7 +361,7 @@ def _index(head: bytes, offset: int, mek: Key) -> tuple[list[dict[str, Any]], in
     sealed = head[offset : offset + size]
     try:
         said = load(_unpacked(_unsealed(mek, sealed, head[: _HEADER.size]), _MAX_INDEX))
-    except Unreadable as error:
+    except UnreadableError as error:
         raise VaultTamperedError(f"the vault's index can't be read: {error}") from None
     named = said.get("atom_map") if isinstance(said, dict) else None
     count = _HEADER.unpack(head[: _HEADER.size])[9]
@@ -398,7 +407,7 @@ def _blobs(folder: Path, mek: Key) -> Iterator[_Block | Skipped]:
         block = _Block(folder / name, 0, None, id_, place)
         try:
             made = moment(_atom(block, mek).get("created_at"))
-        except (VaultTamperedError, UnavailableError, InvalidInputError, Unreadable) as error:
+        except (VaultTamperedError, UnavailableError, InvalidInputError, UnreadableError) as error:
             yield Skipped(place, f"this atom is damaged: {error}")
             continue
         found.append((made.timestamp() if made else 0.0, id_))
@@ -434,8 +443,9 @@ def _all_of(path: Path, most: int) -> bytes:
 
 def _bytes_of(file: BinaryIO, offset: int, most: int) -> bytes:
     try:
-        file.seek(offset)
-        return file.read(most)
+        size = file.seek(0, 2)
+        file.seek(min(offset, size))
+        return file.read(min(most, size))
     except (OSError, OverflowError) as error:
         raise UnavailableError(f"this file can't be read now ({type(error).__name__})") from None
 
