@@ -22,9 +22,7 @@ PASSPHRASE = "correct horse battery staple"  # of the vaults there
 VAULTMEMS = ("0.1.3", "0.2.1", "0.3.3")
 
 
-def imported(
-    folder: Path, path: Path, *, name: str = vaults.NAME, **options: Any
-) -> tuple[list[Memory], ImportReport]:
+def imported(folder: Path, path: Path, *, name: str = vaults.NAME, **options: Any) -> tuple[list[Memory], ImportReport]:
     """A new vault's memories, archived and superseded ones too, in order of writing, after one import; and its report."""
     with vaults.create(folder, name) as vault:
         report = vault.import_memories(path, **options)
@@ -98,4 +96,10 @@ def _b64(raw: bytes) -> str:
 
 def atom(content: Any = "The tea is in the blue tin", **fields: Any) -> dict[str, Any]:
     """An atom as VaultMem writes it."""
-    return {"id": "x", "type": "SEMANTIC", "granularity": "ATOM", "content": content, "created_at": 1_700_000_000} | fields
+    return {
+        "id": "x",
+        "type": "SEMANTIC",
+        "granularity": "ATOM",
+        "content": content,
+        "created_at": 1_700_000_000,
+    } | fields

@@ -310,7 +310,9 @@ def test_a_field_of_the_wrong_kind_does_not_cost_the_memory(tmp_path: Path, fiel
 )
 def test_an_index_that_points_nowhere_is_reported(tmp_path: Path, place: dict[str, Any]) -> None:
     """No read beyond the file, no allocation of what it says."""
-    folder = forged(tmp_path / "foreign", [atom(), atom("Second")], index=lambda named: [{**named[0], **place}, named[1]])
+    folder = forged(
+        tmp_path / "foreign", [atom(), atom("Second")], index=lambda named: [{**named[0], **place}, named[1]]
+    )
 
     memories, report = imported(tmp_path, folder, passphrase=PASSPHRASE)
 

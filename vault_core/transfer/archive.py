@@ -11,7 +11,7 @@ Rules:
 import gzip
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, cast
 
@@ -31,7 +31,9 @@ class Stream:
     """The bytes of a file. What goes wrong on the way ends it; `problem` then says what."""
 
     def __init__(self, file: Reading, packed: int | None = None) -> None:
-        self._file, self._packed, self._given = file, packed, 0
+        # `read1` gives what was unpacked before the damage; `read` would keep it to itself and raise.
+        self._read: Callable[[int], bytes] = getattr(file, "read1", file.read)
+        self._packed, self._given = packed, 0
         self.problem: str | None = None
 
     def read(self, size: int, /) -> bytes:
@@ -39,7 +41,7 @@ class Stream:
         if self.problem is not None:
             return b""
         try:
-            chunk = self._file.read(size)
+            chunk = self._read(size)
         except _BROKEN:
             self.problem = "from here on it is damaged, or can't be read"
             return b""
