@@ -582,7 +582,7 @@ class Vault:
         self,
         path: str | os.PathLike[str],
         *,
-        passphrase: str | None = None,
+        passphrase: str | Callable[[], str] | None = None,
         source: str = AUTO,
         namespace: Sequence[str] | None = None,
         box: str | None = None,
@@ -592,7 +592,8 @@ class Vault:
     ) -> ImportReport:
         """Bring memories from a file or folder, with ids, times, history, state and vectors (docs/transfer.md).
 
-        `source` names the format; "auto" recognises it. What is there already is left as it is, so that a second
+        `source` names the format; "auto" recognises it. `passphrase` opens what is sealed; a function is asked for it
+        only then. What is there already is left as it is, so that a second
         import changes nothing; newer versions are added, older ones never override. `namespace` is put in front of
         every namespace. Memories go into the boxes they were in, which are made where they are missing, or all into
         `box`. What is wrong in a source is left out and reported; `dry_run` only reports. Nothing is embedded: see

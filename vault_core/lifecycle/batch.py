@@ -343,12 +343,15 @@ class Batch:
     ) -> tuple[list[Memory], list[str]]:
         """Of versions from elsewhere those to be added to a memory that is there, and why others are not."""
         wanted = {moment_and_content(memory) for memory in versions}
-        alike = [row for row in rows if (from_micros(row.updated), row.content_hash) in wanted]
-        current = None if mine else self.open(rows[-1])  # only what may be the same is opened, however long the history
-        there = {said(one) for one in (*self._fetch(alike).values(), *mine)}
-        spoken = [said(memory) for memory in versions]
-        newest = mine[-1] if mine else current
-        ends = None if newest is None else said(newest)
+        alike = {row.address: row for row in rows if (from_micros(row.updated), row.content_hash) in wanted}
+        if not mine:
+            alike[rows[-1].address] = rows[-1]
+        opened = self._fetch(list(alike.values()))  # only what may be the same, however long the history
+        newest = mine[-1] if mine else opened.get(rows[-1].address)
+        if newest is None:
+            raise MemoryNotFoundError("this version was erased a moment ago")
+        there = {said(one) for one in (*opened.values(), *mine)}
+        spoken, ends = [said(memory) for memory in versions], said(newest)
         ends_at = max((at for at, one in enumerate(spoken) if one == ends), default=None)
         known = [one in there for one in spoken]
         return fresh_of(versions, known, newest, ends_at=ends_at)

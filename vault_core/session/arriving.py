@@ -36,7 +36,7 @@ def import_memories(
     writer: Writer,
     path: Any,
     *,
-    passphrase: str | None,
+    passphrase: str | Callable[[], str] | None,
     source: str,
     namespace: Sequence[str] | None,
     box: str | None,
@@ -52,16 +52,20 @@ def import_memories(
         if not dry_run:
             session.check_writable()
     session.refuse_own(path)
-    opened = open_source(path, passphrase=passphrase)
-    format = choose(opened, source)
+    opened = open_source(path)
+    chosen = choose(opened, source)
+    if chosen.sealed and passphrase is not None:
+        opened = replace(opened, passphrase=passphrase() if callable(passphrase) else passphrase)
     mover = _Mover(session, writer, root, box, items=namespace is None if items is None else items, dry_run=dry_run)
     try:
-        with closing(format.read(opened)) as findings:  # type: ignore[type-var]  # a generator, as readers are
+        with closing(chosen.read(opened)) as findings:  # type: ignore[type-var]  # a generator, as readers are
             for finding in findings:
                 mover.take(finding)
                 if progress is not None and mover.moved():
                     progress(min(opened.meter.read, opened.meter.total), opened.meter.total)
         mover.flush()
+        if progress is not None:
+            progress(opened.meter.total, opened.meter.total)
     except OSError as error:
         raise UnavailableError(
             f"the source can't be read any further ({type(error).__name__}){mover.so_far()}"
@@ -70,7 +74,7 @@ def import_memories(
         if mover.commits:
             error.add_note(f"import it again once that is put right{mover.so_far()}")
         raise
-    return mover.report(format.name)
+    return mover.report(chosen.name)
 
 
 class _Mover:
@@ -133,9 +137,8 @@ class _Mover:
         else:
             if not self._box_is_there(waiting):
                 return
-            before = self._session.log.state.seq
             brought = self._writer.commit(self._target, work)
-            self.commits += self._session.log.state.seq > before
+            self.commits += any(one.outcome != "unchanged" for one in brought)
         for arrival, one in zip(waiting, brought, strict=True):
             self._tally(arrival, one)
 

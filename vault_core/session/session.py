@@ -464,7 +464,7 @@ class Session:
 
 def _same_file(one: str, other: Any) -> bool:
     with suppress(OSError, ValueError, TypeError):
-        return os.path.samefile(one, other)
+        return Path(one).samefile(other)
     return False
 
 

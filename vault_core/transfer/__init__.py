@@ -1,7 +1,7 @@
 """Moving house: memories out of a vault and into one, in our own formats and from other systems' files.
 
-Nothing here writes to a vault: readers give arrivals, and the session brings them (`vault_core.session.arriving`). Our own
-formats come first where a source is to be recognised.
+Nothing here writes to a vault: readers give arrivals, and the session brings them (`vault_core.session.arriving`).
+Our own formats come first where a source is to be recognised.
 """
 
 from vault_core.transfer import jsonl as _jsonl  # isort: skip

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from vault_core.crypto import BUNDLE, OVERHEAD, KdfParameters, Key, Place, derive_key, padme, seal, unseal, wipe
+from vault_core.crypto import BUNDLE, OVERHEAD, KdfParameters, Key, Place, derive_key, seal, unseal, wipe
 from vault_core.crypto.derive import BUNDLE_LABEL
 from vault_core.errors import FormatTooNewError, VaultTamperedError, WrongPassphraseError
 from vault_core.keys import Passphrase, Slot
@@ -29,10 +29,9 @@ FORMAT_NUMBER = 1
 SEGMENT = (1 << 20) - 4  # with its length in front a padded plaintext of exactly 1 MiB
 MAX_HEAD = 1 << 16
 ID_BYTES = 16
-_CHUNK_TAGS = 16 * ((1 << 20) // (16 << 10) - 1)
-_SEALED = OVERHEAD + padme(4 + SEGMENT) + _CHUNK_TAGS  # of every segment but the last
+_SEALED = OVERHEAD + (1 << 20) + 16 * 64  # of every segment but the last: 64 chunks of 16 KiB and an empty one
 _DIGEST = 32
-_DAMAGED = "this bundle is not what was written: it was changed or cut off; use another copy"
+_DAMAGED = "this bundle is not what was written: it was changed or cut off"
 
 
 class BundleWriter:
@@ -100,7 +99,9 @@ def read_bundle(file: BinaryIO, passphrase: str | None) -> Iterator[Finding]:
     try:
         master = slot.unlock(Passphrase(passphrase), bundle)
     except WrongPassphraseError:
-        raise WrongPassphraseError("the bundle does not open with this passphrase") from None
+        error = WrongPassphraseError("the bundle does not open with this passphrase")
+        error.add_note("a bundle has a passphrase of its own, which is not the vault's")
+        raise error from None
     try:
         key = derive_key(master, BUNDLE_LABEL, bundle)
     finally:
@@ -124,9 +125,9 @@ def _opened(file: BinaryIO, key: Key, place: _Segments) -> Iterator[bytes]:
         try:
             plaintext = unseal(sealed, key, place.context(number, last=last))
         except VaultTamperedError:
-            raise VaultTamperedError(_DAMAGED) from None
+            raise _damaged() from None
         if not plaintext or (not last and len(plaintext) != SEGMENT):
-            raise VaultTamperedError(_DAMAGED)
+            raise _damaged()
         yield plaintext
         if last:
             return
@@ -138,17 +139,17 @@ def _head(file: BinaryIO) -> tuple[bytes, Slot, bytes]:
     start = file.read(len(MAGIC) + 4)
     length = int.from_bytes(start[len(MAGIC) :], "big")
     if len(start) != len(MAGIC) + 4 or not start.startswith(MAGIC) or length > MAX_HEAD:
-        raise VaultTamperedError(_DAMAGED)
+        raise _damaged()
     body, digest = file.read(length), file.read(_DIGEST)
     given = _parsed(body)
     if isinstance(given, dict) and type(given.get("format")) is int and given["format"] > FORMAT_NUMBER:
         raise FormatTooNewError("a newer version of strongroom wrote this bundle; upgrade strongroom")
     if sha256(start + body).digest() != digest:
-        raise VaultTamperedError(_DAMAGED)
+        raise _damaged()
     fields = exact(given, {"bundle": str, "format": int, "slot": dict})
     slot = Slot.from_json(fields["slot"])
     if fields["format"] != FORMAT_NUMBER or slot.kind != "passphrase" or canonical_json(given).encode() != body:
-        raise VaultTamperedError(_DAMAGED)
+        raise _damaged()
     return from_hex(fields["bundle"], ID_BYTES), slot, digest
 
 
@@ -156,7 +157,13 @@ def _parsed(body: bytes) -> Any:
     try:
         return parse_json(body.decode("ascii"))
     except (ValueError, RecursionError):
-        raise VaultTamperedError(_DAMAGED) from None
+        raise _damaged() from None
+
+
+def _damaged() -> VaultTamperedError:
+    error = VaultTamperedError(_DAMAGED)
+    error.add_note("use another copy of the bundle; the vault is as it was")
+    return error
 
 
 class _Plaintext(io.RawIOBase):

@@ -119,9 +119,7 @@ def read_lines(file: BinaryIO) -> Iterator[Finding]:
         number += 1
         place = f"line {number:,}"
         try:
-            if not whole:
-                raise InvalidInputError(f"it is longer than {MAX_LINE_BYTES >> 20} MiB")
-            finding = reader.read(raw, place)
+            finding = reader.read(raw, place, whole=whole)
         except InvalidInputError as error:
             reader.skipped += 1
             finding = Skipped(place, str(error))
@@ -169,12 +167,14 @@ class _Reader:
         self._spaces: dict[str, dict[str, Space]] = {}
         self._last: Memory | None = None
 
-    def read(self, raw: bytes, place: str) -> Finding | None:
+    def read(self, raw: bytes, place: str, *, whole: bool = True) -> Finding | None:
         """What a line holds.
 
         Raises:
             InvalidInputError: nothing that an export may hold.
         """
+        if not whole:
+            raise InvalidInputError(f"it is longer than {MAX_LINE_BYTES >> 20} MiB")
         if self.ended:
             raise InvalidInputError("it comes after the last line of the export")
         given = _parsed(raw)
