@@ -1,4 +1,4 @@
-"""What the tests of other systems' files share: where those files are, imports of made-up ones, forged VaultMem vaults."""
+"""What the tests of other systems' files share: where they are, imports of made-up ones, forged VaultMem vaults."""
 
 import base64
 import json
@@ -12,8 +12,8 @@ from uuid import UUID
 
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from support import vaults
 
+from support import vaults
 from vault_core import Memory, Vault
 from vault_core.transfer import ImportReport
 
@@ -23,7 +23,7 @@ VAULTMEMS = ("0.1.3", "0.2.1", "0.3.3")
 
 
 def imported(folder: Path, path: Path, *, name: str = vaults.NAME, **options: Any) -> tuple[list[Memory], ImportReport]:
-    """A new vault's memories, archived and superseded ones too, in order of writing, after one import; and its report."""
+    """A new vault's memories after one import, whatever their state, in order of writing; and the report."""
     with vaults.create(folder, name) as vault:
         report = vault.import_memories(path, **options)
         return everything(vault), report

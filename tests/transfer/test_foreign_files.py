@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support import exports, vaults
 from support.foreigners import FILES, PASSPHRASE, everything, imported, reasons, written
-
 from vault_core import InvalidInputError, Memory
 
 GRAPH = FILES / "knowledge-graph" / "memory.jsonl"
@@ -362,6 +362,6 @@ def test_a_memory_that_was_changed_there_gets_a_newer_version(tmp_path: Path) ->
 def test_no_format_means_a_clear_answer(tmp_path: Path) -> None:
     """Which names the formats that there are."""
     for at, content in enumerate((b"", b"hello", b"\x00\x01", b"{}", b"[]", b"[1, 2]")):
-        with vaults.create(tmp_path, f"{at}.vault") as vault:
-            with pytest.raises(InvalidInputError, match="vaultmem"):
-                vault.import_memories(written(tmp_path, content, "file.bin"))
+        path = written(tmp_path, content, "file.bin")
+        with vaults.create(tmp_path, f"{at}.vault") as vault, pytest.raises(InvalidInputError, match="vaultmem"):
+            vault.import_memories(path)

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from support import exports, vaults
 from support.foreigners import FILES, PASSPHRASE, imported, reasons, written
-
 from vault_core import InvalidInputError, Vault, VaultError
 from vault_core.transfer import OTHERS, jsonparts
 from vault_core.transfer.jsonparts import UnreadableError, lines, parts, sketch
 
-FORMATS = [format.name for format in OTHERS]
+FORMATS = [one.name for one in OTHERS]
 WELL = {
     "knowledge-graph": (FILES / "knowledge-graph" / "memory.jsonl").read_bytes(),
     "mem0": (FILES / "mem0" / "get_all.json").read_bytes(),
@@ -59,8 +59,7 @@ def tried(vault: Vault, path: Path, name: str) -> int:
     """How many things an import reports or brings; -1 if it refuses the file with an error of ours."""
     try:
         report = vault.import_memories(path, passphrase=PASSPHRASE, source=name)
-    except VaultError as error:
-        assert "etc/passwd" not in str(error)
+    except VaultError:
         return -1
     return report.added + report.updated + report.unchanged + report.skipped_count
 
@@ -91,9 +90,16 @@ def test_no_file_that_is_something_else_gets_past_a_reader(tmp_path: Path, name:
         assert all(memory.provenance["importer"] == name for memory in vault.stream())
 
 
+def test_a_reader_with_a_bug_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: what these tests do would not hide a foreign exception."""
+    monkeypatch.setattr(jsonparts.Part, "value", lambda part: part.body["no"])
+    with vaults.create(tmp_path) as vault, pytest.raises(TypeError):
+        tried(vault, written(tmp_path, WELL["mem0"]), "mem0")
+
+
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - {"markdown", "vaultmem"}))
 def test_a_value_of_the_wrong_kind_costs_only_its_own_memory(tmp_path: Path, name: str) -> None:
-    """Every value of a well-formed file, replaced by everything that it could be instead; the next record is brought."""
+    """Every value of a well-formed file, replaced by what it could be instead; the next record is brought."""
     records = _records(name)
     with vaults.create(tmp_path) as vault:
         for number, spoiled in enumerate(_spoiled(records[0])):
@@ -120,8 +126,7 @@ def _spoiled(value: Any) -> list[Any]:
     """The value with each of its parts, and itself, replaced by something odd. A sample, the same every time."""
     made: list[Any] = []
     for path in _paths(value):
-        for odd in random.Random(repr(path)).sample(ODD, 5):
-            made.append(_replaced(value, path, odd))
+        made += [_replaced(value, path, odd) for odd in random.Random(repr(path)).sample(ODD, 5)]
     return made[:150]
 
 
@@ -273,7 +278,7 @@ def test_a_large_export_is_read_in_constant_memory() -> None:
         left = 5_000
         body = b'{"mapping": {"a": "' + b'x\\"{[' * 800 + b'"}},\n'
 
-        def read(self, size: int) -> bytes:
+        def read(self, _: int) -> bytes:
             if self.left == 5_000:
                 self.left -= 1
                 return b"["
@@ -307,7 +312,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(_JSON, max_size=6), st.integers(1, 40), st.sampled_from([None, 2]), st.booleans())
 def test_the_members_of_a_list_are_what_json_says(values: list[Any], step: int, indent: int | None, bare: bool) -> None:
     """However the file comes in pieces, and however it is written."""
@@ -316,7 +321,7 @@ def test_the_members_of_a_list_are_what_json_says(values: list[Any], step: int, 
     assert [part.value() for part in parts(Slow(body, step))] == json.loads(body.decode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.text(), _JSON, max_size=5), st.integers(1, 40))
 def test_the_values_of_an_object_are_what_json_says(values: dict[str, Any], step: int) -> None:
     """Lists by their members, everything else whole."""
@@ -330,7 +335,7 @@ def test_the_values_of_an_object_are_what_json_says(values: dict[str, Any], step
     assert found == {key: value for key, value in values.items() if value != []}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(alphabet='[]{},:"\\ax0 \n', max_size=60), st.integers(1, 9))
 def test_no_bytes_make_the_splitter_fail_or_loop(text: str, step: int) -> None:
     """It ends, and gives no more than what is there."""

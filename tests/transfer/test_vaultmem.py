@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from support import vaults
 from support.foreigners import FILES, PASSPHRASE, VAULTMEMS, atom, everything, forged, imported, reasons
-
 from vault_core import InvalidInputError, Memory, VaultError, VaultTamperedError, WrongPassphraseError
 
 

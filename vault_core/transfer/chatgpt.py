@@ -5,9 +5,9 @@ Rules of that file: a list of conversations; each has a `title`, times in second
 last turn that is shown.
 
 What becomes of it: the branch that is shown, from the root to `current_node` (without one, to the newest leaf). Turns
-with text are memories, whoever said it. Left out and reported: other branches (how many turns), pictures and files, what
-the model thought. Left out without a word: messages without text, settings repeated in each conversation, and what the
-export marks as hidden, for nobody said or saw it.
+with text are memories, whoever said it. Left out and reported: other branches (how many turns), pictures and files,
+what the model thought. Left out without a word: messages without text, settings repeated in each conversation, and what
+the export marks as hidden, for nobody said or saw it.
 """
 
 from collections.abc import Iterator, Mapping

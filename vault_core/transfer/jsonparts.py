@@ -21,8 +21,10 @@ from vault_core.memory.canonical import MAX_JSON_DEPTH, parse_json
 MAX_PART = 32 << 20  # bytes; what JSON of this size can make of memory is still within a gigabyte
 _CHUNK = 1 << 16
 _BOM = b"\xef\xbb\xbf"
+_QUOTE = b'"'[0]
 _SPACE = b" \t\r\n"
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},:]', re.DOTALL)  # a lone quote: the text is not all there
+_INSIDE = re.compile(rb'[^"\[\]{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{}]*+)*+', re.DOTALL)  # what is no bracket
 _CUT = "the file ends in the middle"
 _MALFORMED = "from here on it is not JSON"
 
@@ -156,7 +158,7 @@ def _value(scan: "_Scan", key: str, number: int, ends: bytes) -> tuple[Part, byt
     """The value up to the next comma or closing bracket of its own level, and which of them it was ("" for none)."""
     scan.keep()
     depth = deepest = 0
-    while (token := scan.next()) is not None:
+    while (token := scan.bracket() if depth else scan.next()) is not None:
         if depth == 0 and token in (ends[:1], ends[1:]):
             return _part(key, number, scan, deepest), token
         if token in (b"[", b"{"):
@@ -230,6 +232,16 @@ class _Scan:
                 self._at, self._token = found.end(), found.start()
                 return found[0]
             if not self._more(len(self._held) if found is None else found.start()):
+                return None
+
+    def bracket(self) -> bytes | None:
+        """The next bracket, whatever lies before it; None at the end. Quicker, for the inside of a value."""
+        while True:
+            end = _INSIDE.match(self._held, self._at).end()  # type: ignore[union-attr]  # it matches nothing, too
+            if end < len(self._held) and self._held[end] != _QUOTE:
+                self._at, self._token = end + 1, end
+                return self._held[end : end + 1]
+            if not self._more(end):
                 return None
 
     def _more(self, seen: int) -> bool:
