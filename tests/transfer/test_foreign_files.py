@@ -150,6 +150,7 @@ def test_mem0_memories_come_with_their_user_agent_run_and_times(tmp_path: Path) 
         assert one.created_at == datetime.fromisoformat(given["created_at"])
         assert one.updated_at == datetime.fromisoformat(given["updated_at"])
         assert one.metadata["mem0"]["hash"] == given["hash"]
+    assert sorted(one.position for one in memories if one.position is not None) == [0, 1]
     assert next(one for one in memories if one.tags).metadata["topic"] == "style"
     assert report.skipped_count == 0
 
@@ -315,11 +316,13 @@ def test_links_out_of_a_folder_of_notes_are_not_followed(tmp_path: Path) -> None
     (folder / "link.md").symlink_to(tmp_path / "secret.md")
     (folder / "up").symlink_to(tmp_path)
     (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe.md")
 
     memories, report = imported(tmp_path, folder)
 
     assert "Not yours" not in [one.text for one in memories]
     assert [one.reason for one in report.skipped].count("links are not followed") == 3
+    assert reasons(report)["pipe.md"] == "it is no regular file, or can't be read"
 
 
 def test_content_that_is_there_under_another_id_is_not_doubled(tmp_path: Path) -> None:

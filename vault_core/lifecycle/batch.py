@@ -167,7 +167,10 @@ class Batch:
             unfit = [name for name in memory.vectors if not self._fits(name, memory, spaces.get(name))]
             lost.update(dict.fromkeys(unfit))
             own = replace(memory, vectors=without(memory.vectors, unfit), similar=())
-            own = placed(own, self._place(), own.position, self._box.name)
+            position = own.position
+            if position is None and own.thread is not None:  # other systems keep no order
+                position = self._next_position(own.namespace, own.thread)
+            own = placed(own, self._place(), position, self._box.name)
             self._append(encode_memory(own), own, MEMORY)
             self._mine[key] = own
             self._brought.setdefault(key, []).append(own)

@@ -290,7 +290,7 @@ def _tried(secret: bytearray, slot: _Slot, cost: KdfParameters) -> Key | None:
     finally:
         kek.wipe()
     try:
-        return Key.taken_from(bytearray(mek)) if len(mek) == 32 else None
+        return Key.taken_from(memoryview(mek)) if len(mek) == 32 else None
     finally:
         wipe(mek)
 
