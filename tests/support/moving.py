@@ -2,11 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support import vaults
-from vault_core import Draft, Vault
+from vault_core import Draft, KdfParameters, Vault
+from vault_core.crypto import Key
+from vault_core.keys import providers
 
 EVERYTHING = {"include_superseded": True, "include_expired": True, "include_archived": True}
 
@@ -86,3 +91,12 @@ def end(memories: int, versions: int | None = None, items: int = 0) -> dict[str,
 def empty(folder: Path) -> Vault:
     """A new vault in RAM."""
     return Vault.create("memory://", unlock=vaults.key_in(folder))
+
+
+def stretch_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the test ends, passphrases are stretched by a plain hash."""
+
+    def hashed(passphrase: bytearray, salt: bytes, cost: KdfParameters) -> Key:
+        return Key.taken_from(bytearray(sha256(salt + passphrase).digest()))
+
+    monkeypatch.setattr(providers, "argon2id", hashed)

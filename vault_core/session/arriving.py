@@ -15,6 +15,7 @@ from vault_core.index import BoxIndex
 from vault_core.keys import Box
 from vault_core.lifecycle import Batch, Brought
 from vault_core.memory import Memory, Namespace, encode_memory
+from vault_core.memory.arguments import check_callable, check_flags
 from vault_core.memory.draft import check_label, check_namespace
 from vault_core.memory.limits import MAX_LABELS
 from vault_core.session import locks
@@ -22,7 +23,18 @@ from vault_core.session.memories import fetch
 from vault_core.session.session import Session
 from vault_core.session.verify import Progress
 from vault_core.session.writing import Writer
-from vault_core.transfer import MAX_SKIPPED, Arrival, Finding, ImportReport, ItemArrival, Skipped, choose, open_source
+from vault_core.transfer import (
+    MAX_SKIPPED,
+    Arrival,
+    Finding,
+    Format,
+    ImportReport,
+    ItemArrival,
+    Skipped,
+    Source,
+    choose,
+    open_source,
+)
 
 _MEMORIES = 1_000  # of one commit
 _VERSIONS = 20_000  # a commit has room for 100,000 records
@@ -45,6 +57,9 @@ def import_memories(
     progress: Progress | None,
 ) -> ImportReport:
     """See `Vault.import_memories`."""
+    told = (lambda *_: None) if progress is None else progress
+    check_callable(told, "progress")
+    check_flags(dry_run=dry_run, items=items if items is not None else False)
     root = () if namespace is None else check_namespace(namespace)
     with session.reading():
         if box is not None:
@@ -52,20 +67,16 @@ def import_memories(
         if not dry_run:
             session.check_writable()
     session.refuse_own(path)
-    opened = open_source(path)
-    chosen = choose(opened, source)
-    if chosen.sealed and passphrase is not None:
-        opened = replace(opened, passphrase=passphrase() if callable(passphrase) else passphrase)
+    opened, chosen = _chosen(path, source, passphrase)
     mover = _Mover(session, writer, root, box, items=namespace is None if items is None else items, dry_run=dry_run)
     try:
         with closing(chosen.read(opened)) as findings:  # type: ignore[type-var]  # a generator, as readers are
             for finding in findings:
                 mover.take(finding)
-                if progress is not None and mover.moved():
-                    progress(min(opened.meter.read, opened.meter.total), opened.meter.total)
+                if mover.moved():
+                    told(min(opened.meter.read, opened.meter.total), opened.meter.total)
         mover.flush()
-        if progress is not None:
-            progress(opened.meter.total, opened.meter.total)
+        told(opened.meter.total, opened.meter.total)
     except OSError as error:
         raise UnavailableError(
             f"the source can't be read any further ({type(error).__name__}){mover.so_far()}"
@@ -75,6 +86,15 @@ def import_memories(
             error.add_note(f"import it again once that is put right{mover.so_far()}")
         raise
     return mover.report(chosen.name)
+
+
+def _chosen(path: Any, source: str, passphrase: str | Callable[[], str] | None) -> tuple[Source, Format]:
+    """The source and its format, with the passphrase if it needs one."""
+    opened = open_source(path)
+    chosen = choose(opened, source)
+    if chosen.sealed and passphrase is not None:
+        opened = replace(opened, passphrase=passphrase() if callable(passphrase) else passphrase)
+    return opened, chosen
 
 
 class _Mover:

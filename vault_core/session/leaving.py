@@ -18,6 +18,7 @@ from vault_core.index.catalogue import ItemRow
 from vault_core.index.columns import Ints
 from vault_core.keys import Passphrase
 from vault_core.memory import Item, Memory, Space
+from vault_core.memory.arguments import check_callable, check_flags
 from vault_core.memory.codec import decode_item
 from vault_core.memory.model import Address
 from vault_core.session.memories import fetch
@@ -61,6 +62,9 @@ def export_memories(
     progress: Progress | None,
 ) -> ExportReport:
     """See `Vault.export_memories`."""
+    check_flags(history=history, overwrite=overwrite, items=items if items is not None else False)
+    if progress is not None:
+        check_callable(progress, "progress")
     secret = None if passphrase is None else Passphrase(passphrase)
     if secret is None and kdf is not None:
         raise InvalidInputError("kdf is for a bundle; give a passphrase as well")

@@ -1,5 +1,7 @@
 """The formats that an import knows, by name. The first that recognises a source reads it."""
 
+from typing import Any
+
 from vault_core.errors import InvalidInputError
 from vault_core.transfer.arrival import Format
 from vault_core.transfer.source import Source
@@ -25,14 +27,14 @@ def titles() -> dict[str, str]:
     return {name: one.title for name, one in _FORMATS.items()}
 
 
-def choose(source: Source, name: str = AUTO) -> Format:
+def choose(source: Source, name: Any = AUTO) -> Format:
     """The format with this name, or for "auto" the first one that recognises the source.
 
     Raises:
         InvalidInputError: there is no such format, or none recognises it.
     """
-    if name != AUTO:
-        found = next((one for known, one in _FORMATS.items() if known == name), None)
+    if not isinstance(name, str) or name != AUTO:
+        found = next((one for known, one in _FORMATS.items() if isinstance(name, str) and known == name), None)
         if found is None:
             raise InvalidInputError(f"there is no format of this name; known are: {', '.join(names())}")
         return found
