@@ -48,7 +48,7 @@ def test_a_vault_that_vaultmem_makes_now_is_read_whole(tmp_path: Path, version: 
         ]
         if atom["embedding"] is not None:
             own = one.vectors["vaultmem-96"][""]
-            assert np.allclose(own, np.asarray(atom["embedding"], np.float32), rtol=0, atol=1e-7)
+            assert np.array_equal(own, np.asarray(atom["embedding"], np.float32))
 
 
 def test_a_graph_that_the_memory_server_writes_now_is_read_whole(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ Rules (of the package's public format, version 1):
 - A vault is a folder: `meta.json` (how to unlock), `current.vmem` (header and sealed index), `current.atoms` (sealed
   atoms one after the other), `media/UUID.enc`; with blobs as the back end the atoms are `atoms/UUID.enc` instead.
 - KEK = Argon2id(passphrase, salt, memory_cost KiB, 3 passes, 4 lanes); MEK = AES-256-GCM(KEK, "vmem-mek-v1"). Memory
-  beyond 2 GiB is refused before it is allocated. Any slot that opens will do.
+  beyond 512 MiB is refused before it is allocated. Any slot that opens will do.
 - A sealed block is nonce (12) ‖ length (4, big-endian) ‖ ciphertext ‖ tag (16). What the index seals is bound to the 48
   bytes of the header, an atom and a media file to the 16 bytes of its UUID. Index and atoms are zlib-packed JSON.
 - An export is one file: header of type 3, salt (16), wrapped MEK (a sealed block), index block, atoms.
@@ -48,6 +48,7 @@ MEDIA = "vaultmem-media"
 _HEADER = struct.Struct(">4sHBBBBHIIII16sI")
 _EXPORT = 3
 _PASSES, _LANES, _MEMORY_KIB = 3, 4, 64 * 1024
+_MAX_MEMORY_KIB = 512 * 1024  # four times the most that the package writes
 _WRAP = b"vmem-mek-v1"
 _NONCE, _LENGTH, _TAG = 12, 4, 16
 _MAX_META = 1 << 20
@@ -265,8 +266,8 @@ def _slots(meta: Mapping[str, Any]) -> list[_Slot]:
 
 
 def _unlocked(passphrase: str, slots: list[_Slot], memory_kib: Any) -> Key:
-    if type(memory_kib) is not int:
-        raise VaultTamperedError("the vault's meta.json asks for no known amount of memory")
+    if type(memory_kib) is not int or memory_kib > _MAX_MEMORY_KIB:
+        raise VaultTamperedError("the vault's meta.json asks for more memory than VaultMem does, or for no amount")
     cost = KdfParameters(memory_kib=memory_kib, passes=_PASSES, lanes=_LANES)
     cost.check_for_reading()
     if any(not 8 <= len(slot.salt) <= 64 for slot in slots):
