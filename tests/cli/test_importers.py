@@ -7,6 +7,7 @@ from support.foreigners import FILES, PASSPHRASE
 from vault_core import InvalidInputError, WrongPassphraseError
 from vault_core.cli import codes
 
+INVALID = codes.OF_KIND[InvalidInputError]
 WRONG_PASSPHRASE = codes.OF_KIND[WrongPassphraseError]
 VAULT = str(FILES / "vaultmem-0.3.3" / "vault")
 pytestmark = pytest.mark.usefixtures("place")
@@ -22,7 +23,7 @@ def test_a_vaultmem_vaults_passphrase_comes_from_the_environment(
     monkeypatch.setenv("STRONGROOM_TRANSFER_PASSPHRASE", PASSPHRASE)
     right = strongroom("import", VAULT, "--from", "vaultmem")
 
-    assert (without.code, wrong.code, right.code) == (WRONG_PASSPHRASE, WRONG_PASSPHRASE, codes.OK)
+    assert (without.code, wrong.code, right.code) == (INVALID, WRONG_PASSPHRASE, codes.OK)
     assert right.out.startswith("brought 12 memories")
 
 
@@ -37,5 +38,5 @@ def test_an_unknown_format_names_those_that_there_are(strongroom: Program) -> No
     """As a hint for what was meant."""
     refused = strongroom("import", VAULT, "--from", "memzero")
 
-    assert refused.code == codes.OF_KIND[InvalidInputError]
+    assert refused.code == INVALID
     assert "mem0" in refused.err
