@@ -19,6 +19,7 @@ from vault_core.crypto.derive import (
     mac,
     same,
 )
+from vault_core.crypto.foreign import open_aes_gcm
 from vault_core.crypto.key import KEY_BYTES, Key, wipe
 from vault_core.crypto.seal import (
     OVERHEAD,
@@ -48,6 +49,7 @@ __all__ = [
     "derive_key",
     "kek_from_secret",
     "mac",
+    "open_aes_gcm",
     "padme",
     "possible_size",
     "same",

@@ -20,7 +20,17 @@ from vault_core.index import BoxIndex, Row
 from vault_core.index.catalogue import attributes_text
 from vault_core.index.tiers import atoms_in
 from vault_core.keys import Box
-from vault_core.lifecycle.merge import Brought, Outcome, fresh_of, moment_and_content, newer_item, said, without
+from vault_core.lifecycle.merge import (
+    ELSEWHERE,
+    Brought,
+    Outcome,
+    fresh_of,
+    moment_and_content,
+    newer_item,
+    said,
+    wherever,
+    without,
+)
 from vault_core.log import Erase, Ghost, Mark, Op, Plan, Put, Touch, Trust
 from vault_core.memory import (
     ITEM,
@@ -164,14 +174,42 @@ class Batch:
             unfit = [name for name in memory.vectors if not self._fits(name, memory, spaces.get(name))]
             lost.update(dict.fromkeys(unfit))
             own = replace(memory, vectors=without(memory.vectors, unfit), similar=())
-            own = placed(own, self._place(), own.position, self._box.name)
+            position = own.position
+            if position is None and own.thread is not None:  # other systems keep no order
+                position = self._next_position(own.namespace, own.thread)
+            own = placed(own, self._place(), position, self._box.name)
             self._append(encode_memory(own), own, MEMORY)
             self._mine[key] = own
             self._brought.setdefault(key, []).append(own)
+            self._hashes[own.namespace, own.content_hash] = own
         outcome: Outcome = "unchanged" if not fresh else "updated"
         if fresh and not rows and not mine:
             outcome = "added"
         return Brought(outcome=outcome, reasons=reasons, lost=list(lost))
+
+    def known(self, memory: Memory, *, undated: bool, unique: bool) -> Brought | None:
+        """What becomes of a memory from another system that is here already; None if it has to be brought.
+
+        It is here if the version of its id says the same, whatever file it came from (and, `undated`, whenever); and
+        with `unique` if its namespace has its content under another id.
+        """
+        number = self._index.catalogue.known_namespace(memory.namespace)
+        rows = [] if number is None else self._index.catalogue.versions(memory.id, number)
+        mine = self._mine.get((memory.namespace, memory.id))
+        if rows or mine is not None:
+            current = mine or (self.open(rows[-1]) if rows[-1].content_hash == memory.content_hash else None)
+            same = current is not None and said(wherever(memory, current, undated=undated)) == said(current)
+            return Brought(outcome="unchanged") if same else None
+        if unique and self._is_there(memory, number):
+            return Brought(outcome="unchanged", reasons=[ELSEWHERE])
+        return None
+
+    def _is_there(self, memory: Memory, number: int | None) -> bool:
+        if (memory.namespace, memory.content_hash) in self._hashes:
+            return True
+        found = {} if number is None else self._index.catalogue.same_content([memory.content_hash])
+        rows = found.get((number, memory.content_hash), ()) if number is not None else ()
+        return any(not row.archived and row.superseded is None for row in rows)
 
     def bring_item(self, item: Item) -> Brought:
         """Take in an item from elsewhere, with its times; a newer one stays."""

@@ -8,7 +8,7 @@ Rules (docs/transfer.md):
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from vault_core.memory.model import Vectors
 Outcome = Literal["added", "updated", "unchanged"]
 
 OLDER = "older versions that the vault does not have were left out: what it has is newer"
+ELSEWHERE = "a duplicate: this namespace has the same content under another id"
 OTHER = "a version of the same moment as the vault's, and unlike it, was left out"
 
 
@@ -70,6 +71,12 @@ def said(memory: Memory) -> tuple[Any, ...]:
         memory.reason,
         memory.index if isinstance(memory.index, bool) else tuple(sorted(memory.index.items())),
     )
+
+
+def wherever(memory: Memory, current: Memory, *, undated: bool) -> Memory:
+    """A memory from another system as if it had come in the same file as one that is there, and (`undated`) then."""
+    memory = replace(memory, provenance=current.provenance, position=current.position)
+    return replace(memory, created_at=current.created_at, updated_at=current.updated_at) if undated else memory
 
 
 def fresh_of(

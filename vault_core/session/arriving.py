@@ -257,12 +257,15 @@ class _Mover:
 
 def _bringing(waiting: Sequence[Arrival | ItemArrival]) -> Callable[[Batch], list[Brought]]:
     def work(batch: Batch) -> list[Brought]:
-        return [
-            batch.bring_item(one.item) if isinstance(one, ItemArrival) else batch.bring(one.versions, one.spaces)
-            for one in waiting
-        ]
+        return [batch.bring_item(one.item) if isinstance(one, ItemArrival) else _bring(batch, one) for one in waiting]
 
     return work
+
+
+def _bring(batch: Batch, one: Arrival) -> Brought:
+    if one.foreign and (known := batch.known(one.versions[-1], undated=one.undated, unique=one.unique)) is not None:
+        return known
+    return batch.bring(one.versions, one.spaces)
 
 
 def _size(memory: Memory) -> int:

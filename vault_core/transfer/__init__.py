@@ -6,6 +6,7 @@ Our own formats come first where a source is to be recognised.
 
 from vault_core.transfer import jsonl as _jsonl  # isort: skip
 from vault_core.transfer import bundle as _bundle  # isort: skip
+from vault_core.transfer import foreigners as _foreigners  # isort: skip
 from vault_core.transfer.arrival import (
     MAX_SKIPPED,
     Arrival,
@@ -20,10 +21,12 @@ from vault_core.transfer.arrival import (
 from vault_core.transfer.formats import choose, names, register, titles
 from vault_core.transfer.source import Source, open_file, open_source
 
+OTHERS = _foreigners.FORMATS
 OWN = (_jsonl.FORMAT, _bundle.FORMAT)
 
 __all__ = [
     "MAX_SKIPPED",
+    "OTHERS",
     "OWN",
     "Arrival",
     "ExportReport",

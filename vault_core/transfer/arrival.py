@@ -29,6 +29,9 @@ class Arrival:
 
     `place` says where in the source it came from, such as "line 12", for the report; never text of a memory.
     `spaces` says whose the vectors are, by space; a space that is not in it has no embedder's name.
+    `foreign`: from another system. In which file it came does not make it another version; with `undated` (the source
+    has no times, those here are its file's) neither do times; with `unique` content that its namespace has under
+    another id is not brought a second time, but reported.
     `continues`: the memory of the arrival before goes on, which was too long for one; the first version here is the
     last one there.
     """
@@ -37,6 +40,9 @@ class Arrival:
     place: str
     spaces: Mapping[str, Space] = field(default_factory=dict, repr=False)
     continues: bool = False
+    foreign: bool = False
+    undated: bool = False
+    unique: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
