@@ -205,7 +205,7 @@ class Vault:
         return self._writer.update(check_id(id), check_namespace(namespace), box, fields, keep_history=keep_history)
 
     def restore(self, id: str, version: str, *, namespace: Sequence[str] = (), box: str = "main") -> Memory:
-        """Make an earlier version (`memory.version`) the current one again.
+        """Make an earlier version (`memory.version`) the current one again, also where another memory supersedes it.
 
         Raises:
             MemoryNotFoundError: there is no such memory or version.
@@ -297,13 +297,16 @@ class Vault:
         """Memories in the order of the ids; None where there is none."""
         return reading.get_many(self._session, ids, check_namespace(namespace), box)
 
-    def history(self, id: str, *, namespace: Sequence[str] = (), box: str = "main") -> Memories:
+    def history(self, id: str, *, namespace: Sequence[str] = (), line: bool = False, box: str = "main") -> Memories:
         """Every unerased version of a memory, oldest first, each with its provenance, time and reason.
+
+        `line` gives the whole line across ids, in the order in which it was learned: all values of its slot, what they
+        supersede and what supersedes them.
 
         Raises:
             MemoryNotFoundError: there is none.
         """
-        return reading.history(self._session, id, check_namespace(namespace), box)
+        return reading.history(self._session, id, check_namespace(namespace), box, line=line)
 
     # querying
 
@@ -338,9 +341,10 @@ class Vault:
         min(top_k, n) hits. `thread` keeps to one conversation. `cut` drops hits that are far worse than the best.
         `diversity`, 0 to 1, picks hits that are unlike each other; a `reranker` reads the best 50 and orders them anew.
         `explain` gives every part of a score, as `hit.parts`; they add up to `hit.score`. Phrases in double quotes must
-        be there, and times ("last summer") favour what happened then. `as_of` shows what was believed and true
-        then. Without `box` every box is asked. While the embedder can't be reached, a hybrid search answers by words
-        alone, with an `EmbedderUnavailableWarning`.
+        be there, and times ("last summer") favour what happened then. `as_of` shows what was believed and true then:
+        of what had been stored by that time, the versions that held, with nothing that began later or had ended.
+        Without `box` every box is asked. While the embedder can't be reached, a hybrid search answers by words alone,
+        with an `EmbedderUnavailableWarning`.
 
         Raises:
             EmbedderMismatchError: the vault's vectors are another embedder's; see `reembed`.
@@ -431,9 +435,13 @@ class Vault:
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
+        as_of: datetime | str | None = None,
         box: Boxes = None,
     ) -> Memories:
-        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first."""
+        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first.
+
+        `as_of` shows what was believed and true then, as in `search`.
+        """
         query = Query(
             namespace=namespace,
             exact=exact,
@@ -442,6 +450,7 @@ class Vault:
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,
+            as_of=as_of,
             box=box,
         )
         return reading.list_memories(self._session, query, order_by, limit, offset)
@@ -454,6 +463,7 @@ class Vault:
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
+        as_of: datetime | str | None = None,
         box: Boxes = None,
     ) -> Iterator[Memory]:
         """All memories in the order they were written, in constant memory."""
@@ -463,6 +473,7 @@ class Vault:
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,
+            as_of=as_of,
             box=box,
         )
         return reading.stream(self._session, query)
@@ -477,6 +488,7 @@ class Vault:
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
+        as_of: datetime | str | None = None,
         box: Boxes = None,
     ) -> int:
         """How many memories `list` would give without a limit."""
@@ -488,6 +500,7 @@ class Vault:
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,
+            as_of=as_of,
             box=box,
         )
         return reading.count(self._session, query)

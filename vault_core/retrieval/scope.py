@@ -43,6 +43,7 @@ class Scope:
             expired=self.expired,
             archived=self.archived,
             versions=self.versions,
+            present=() if self.superseded else index.supersession.present(self.now),
         )
         if self.thread is not None:
             mask &= np.isin(index.columns.thread, index.columns.threads_called(self.thread))

@@ -152,8 +152,12 @@ class Writer:
             earlier = next((one for one in catalogue.versions(id, row.namespace) if str(one.at) == version), None)
             if earlier is None:
                 raise MemoryNotFoundError("this memory has no such version; see history(id)")
-            now, current = from_micros(session.now()), batch.open(row)
-            return replace(batch.open(earlier), updated_at=now, state=current.state, provenance=session.provenance)
+            now, current, again = from_micros(session.now()), batch.open(row), batch.open(earlier)
+            above = session.index(session.box(box)).supersession.above(earlier)
+            supersedes = tuple(dict.fromkeys((*again.supersedes, *above)))
+            return replace(
+                again, updated_at=now, state=current.state, supersedes=supersedes, provenance=session.provenance
+            )
 
         return self._revise(box, made, likely=[], embed=True, keep_history=True)
 
