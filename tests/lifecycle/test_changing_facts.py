@@ -190,7 +190,8 @@ def test_the_order_of_arrival_does_not_matter(tmp_path: Path, seed: int) -> None
 def test_restoring_undoes_supersession_and_can_be_undone(written: tuple[Path, Facts], home: Path) -> None:
     _, facts = written
     truth = truth_of(facts)
-    hidden = [id_ for id_ in truth.everything(NOW) if id_ not in truth.current(NOW)][:60:2]
+    current = truth.current(NOW)
+    hidden = [id_ for id_ in truth.everything(NOW) if id_ not in current][:60:2]
 
     with vaults.reopen(home) as vault:
         for place, id_ in enumerate(hidden):
