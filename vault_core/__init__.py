@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vault_core.lifecycle import Receipt, Summariser
     from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
     from vault_core.retrieval.choice import Reranker
+    from vault_core.session.changes import Change
     from vault_core.session.consolidating import Consolidation
     from vault_core.session.items import Items
     from vault_core.session.locks import Rotation, SlotEntry
@@ -47,6 +48,7 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "AsyncVault": "vault_core.aio",
     "CallableEmbedder": "vault_core.embedders",
+    "Change": "vault_core.session.changes",
     "CommandKey": "vault_core.keys",
     "ConflictError": "vault_core.errors",
     "Consolidation": "vault_core.session.consolidating",
@@ -114,6 +116,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "AsyncVault",
     "CallableEmbedder",
+    "Change",
     "CommandKey",
     "ConflictError",
     "Consolidation",

@@ -22,6 +22,7 @@ from vault_core.memory.model import TIERS
 from vault_core.memory.times import from_micros
 from vault_core.retrieval.choice import Reranker
 from vault_core.session import Session, locks, reading
+from vault_core.session.changes import Change, changes
 from vault_core.session.consolidating import Consolidation, consolidate
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
@@ -186,12 +187,16 @@ class Vault:
 
         With an explicit `id` it is an upsert: everything is replaced, `created_at` kept. Without one, identical content
         in the same namespace refreshes the memory that is there. Without `memory_type` the rules of
-        `vault_core.memory.classify` choose one.
+        `vault_core.memory.classify` choose one. `similar` of what it gives names memories of the same namespace that
+        say nearly the same; they are left as they are, see `merge`.
         """
         return self.add_many([draft_of(content, fields)], box=box)[0]
 
     def add_many(self, drafts: Iterable[Draft], *, box: str = "main") -> Memories:
-        """Store memories in one commit: all of them, or none. Gives them in the order of the drafts."""
+        """Store memories in one commit: all of them, or none. Gives them in the order of the drafts.
+
+        Near-duplicates (`similar`) are looked for in batches of up to 32 drafts.
+        """
         return self._writer.add_many(drafts, box)
 
     def update(
@@ -211,6 +216,19 @@ class Vault:
             MemoryNotFoundError: there is no such memory or version.
         """
         return self._writer.restore(check_id(id), version, check_namespace(namespace), box)
+
+    def merge(
+        self, keep: str, others: Iterable[str], *, namespace: Sequence[str] = (), content: Any = None, box: str = "main"
+    ) -> Memory:
+        """Let one memory stand for others that say the same, in one commit that erases nothing.
+
+        `keep` gets a new version that supersedes the others, with the tags of all, the highest importance and the
+        earliest `created_at`; with `content` it says that. `restore(keep, version)` with its earlier version undoes it.
+
+        Raises:
+            MemoryNotFoundError: one of them is not there; nothing is changed.
+        """
+        return self._writer.merge(check_id(keep), check_ids(others), check_namespace(namespace), box, content)
 
     def touch(
         self, ids: Iterable[str], *, namespace: Sequence[str] = (), expires_at: Any = _KEEP, box: str = "main"
@@ -307,6 +325,26 @@ class Vault:
             MemoryNotFoundError: there is none.
         """
         return reading.history(self._session, id, check_namespace(namespace), box, line=line)
+
+    def changes(
+        self,
+        id: str | None = None,
+        *,
+        namespace: Sequence[str] | None = None,
+        since: datetime | str | int | None = None,
+        limit: int | None = None,
+        box: Boxes = None,
+    ) -> Iterator[Change]:
+        """Every change there ever was, from the log, oldest first, in constant memory: see `Change`.
+
+        With `id` those of one memory, in exactly this namespace: versions, pins, archiving, uses. `namespace` alone
+        selects it and everything below. `since` is a time or the number of a commit. The log is verified on the way.
+
+        Raises:
+            MemoryNotFoundError: there is no memory with this id.
+            VaultTamperedError: the log is not what was written.
+        """
+        return changes(self._session, id, namespace, since, limit, box)
 
     # querying
 
