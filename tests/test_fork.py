@@ -33,6 +33,8 @@ VERBS: dict[str, Callable[[Vault], Any]] = {
     "get": lambda vault: vault.get("kept"),
     "get_many": lambda vault: vault.get_many(["kept"]),
     "history": lambda vault: vault.history("kept"),
+    "changes": lambda vault: list(vault.changes()),
+    "merge": lambda vault: vault.merge("kept", ["other"]),
     "search": lambda vault: vault.search("memory"),
     "search, dense": lambda vault: vault.search("memory", mode="dense", query_vector=[1.0, 0.0]),
     "find_similar": lambda vault: vault.find_similar([1.0, 0.0]),

@@ -16,15 +16,14 @@ import numpy as np
 
 from vault_core.index import BoxIndex
 from vault_core.index.columns import ARCHIVED, CURRENT, ERASED, SUPERSEDED
-from vault_core.index.tokens import stems
 from vault_core.memory import Memory
-from vault_core.memory.draft import DEFAULT_SPACE, searched_text
+from vault_core.memory.draft import DEFAULT_SPACE
 
 LIKE = 0.5  # of a text's stems and pairs; measured in tests/lifecycle/test_similar.py
 RELATED = 0.25  # enough where the vectors agree
 COSINE = 0.95
 RARE = 6  # words of a text that are looked up
-MOST_CANDIDATES = 200  # memories that are compared with one
+MOST_CANDIDATES = 24  # memories that are compared with one: those that share most of these words
 MOST_REPORTED = 5
 LONGEST = 400  # stems of a text that are compared: where two are longer and alike, their beginnings are
 
@@ -44,8 +43,8 @@ def likeness(one: Sequence[str], other: Sequence[str]) -> float:
 
 
 def similar_to(index: BoxIndex, memory: Memory, apart: Collection[str]) -> tuple[str, ...]:
-    """The ids of memories in a memory's namespace that say nearly the same; those in `apart` are left out."""
-    said = stems(searched_text(memory) or "")
+    """The ids of memories that say nearly the same as one of the index's, in its namespace; `apart` are left out."""
+    said = index.words.stems_of(index.columns.row(memory.address.number))
     number = index.catalogue.known_namespace(memory.namespace)
     rows = _candidates(index, said, number)
     if number is None or not rows:
@@ -74,9 +73,11 @@ def similar(said: Sequence[str], candidates: Sequence[Candidate]) -> tuple[str, 
 def _candidates(index: BoxIndex, said: Sequence[str], namespace: int | None) -> list[int]:
     """Rows that share rare words, those with most of them first."""
     found = [index.words.counts(token).rows for token in index.words.rarest(said, RARE)]
+    needed = 2 if len(found) > 3 else 1  # of two texts that are alike, at most two words in nine differ
     if not found or namespace is None:
         return []
     rows, shared = np.unique(np.concatenate(found), return_counts=True)
+    rows, shared = rows[shared >= needed], shared[shared >= needed]
     hidden = ARCHIVED | SUPERSEDED | ERASED
     columns = index.columns
     counting = ((columns.flags[rows] & (hidden | CURRENT)) == CURRENT) & (columns.namespace[rows] == namespace)

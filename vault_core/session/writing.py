@@ -34,7 +34,7 @@ from vault_core.session.session import Session
 
 T = TypeVar("T")
 
-_COMPARED = 32  # drafts of one batch up to which near-duplicates are looked for: each costs as much as storing ten
+_COMPARED = 32  # drafts of one batch up to which near-duplicates are looked for: about a millisecond each
 ID_BYTES = 12  # 96 random bits: no two alike, short enough to read aloud
 _DRAFT_FIELDS = frozenset(field.name for field in fields(Draft))
 _NOT_REVISED = frozenset({"id", "namespace", "keep_history"})
