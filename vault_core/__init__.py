@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vault_core.lifecycle import Briefing, ForgetPolicy, Receipt, Summariser, strength
     from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
     from vault_core.retrieval.choice import Reranker
+    from vault_core.session.changes import Change
     from vault_core.session.consolidating import Consolidation
     from vault_core.session.items import Items
     from vault_core.session.locks import Rotation, SlotEntry
@@ -49,6 +50,7 @@ _HOMES = {
     "AsyncVault": "vault_core.aio",
     "Briefing": "vault_core.lifecycle",
     "CallableEmbedder": "vault_core.embedders",
+    "Change": "vault_core.session.changes",
     "CommandKey": "vault_core.keys",
     "ConflictError": "vault_core.errors",
     "Consolidation": "vault_core.session.consolidating",
@@ -122,6 +124,7 @@ __all__ = [
     "AsyncVault",
     "Briefing",
     "CallableEmbedder",
+    "Change",
     "CommandKey",
     "ConflictError",
     "Consolidation",

@@ -23,6 +23,7 @@ from vault_core.memory.times import from_micros
 from vault_core.retrieval.choice import Reranker
 from vault_core.session import Session, arriving, fading, leaving, locks, reading
 from vault_core.session.briefing import brief
+from vault_core.session.changes import Change, changes
 from vault_core.session.consolidating import Consolidation, consolidate
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
@@ -189,12 +190,16 @@ class Vault:
 
         With an explicit `id` it is an upsert: everything is replaced, `created_at` kept. Without one, identical content
         in the same namespace refreshes the memory that is there. Without `memory_type` the rules of
-        `vault_core.memory.classify` choose one.
+        `vault_core.memory.classify` choose one. `similar` of what it gives names memories of the same namespace that
+        say nearly the same; they are left as they are, see `merge`.
         """
         return self.add_many([draft_of(content, fields)], box=box)[0]
 
     def add_many(self, drafts: Iterable[Draft], *, box: str = "main") -> Memories:
-        """Store memories in one commit: all of them, or none. Gives them in the order of the drafts."""
+        """Store memories in one commit: all of them, or none. Gives them in the order of the drafts.
+
+        Near-duplicates (`similar`) are looked for in batches of up to 32 drafts.
+        """
         return self._writer.add_many(drafts, box)
 
     def update(
@@ -208,12 +213,25 @@ class Vault:
         return self._writer.update(check_id(id), check_namespace(namespace), box, fields, keep_history=keep_history)
 
     def restore(self, id: str, version: str, *, namespace: Sequence[str] = (), box: str = "main") -> Memory:
-        """Make an earlier version (`memory.version`) the current one again.
+        """Make an earlier version (`memory.version`) the current one again, also where another memory supersedes it.
 
         Raises:
             MemoryNotFoundError: there is no such memory or version.
         """
         return self._writer.restore(check_id(id), version, check_namespace(namespace), box)
+
+    def merge(
+        self, keep: str, others: Iterable[str], *, namespace: Sequence[str] = (), content: Any = None, box: str = "main"
+    ) -> Memory:
+        """Let one memory stand for others that say the same, in one commit that erases nothing.
+
+        `keep` gets a new version that supersedes the others, with the tags of all, the highest importance and the
+        earliest `created_at`; with `content` it says that. `restore(keep, version)` with its earlier version undoes it.
+
+        Raises:
+            MemoryNotFoundError: one of them is not there; nothing is changed.
+        """
+        return self._writer.merge(check_id(keep), check_ids(others), check_namespace(namespace), box, content)
 
     def touch(
         self, ids: Iterable[str], *, namespace: Sequence[str] = (), expires_at: Any = _KEEP, box: str = "main"
@@ -330,13 +348,36 @@ class Vault:
         """Memories in the order of the ids; None where there is none."""
         return reading.get_many(self._session, ids, check_namespace(namespace), box)
 
-    def history(self, id: str, *, namespace: Sequence[str] = (), box: str = "main") -> Memories:
+    def history(self, id: str, *, namespace: Sequence[str] = (), line: bool = False, box: str = "main") -> Memories:
         """Every unerased version of a memory, oldest first, each with its provenance, time and reason.
+
+        `line` gives the whole line across ids, in the order in which it was learned: all values of its slot, what they
+        supersede and what supersedes them.
 
         Raises:
             MemoryNotFoundError: there is none.
         """
-        return reading.history(self._session, id, check_namespace(namespace), box)
+        return reading.history(self._session, id, check_namespace(namespace), box, line=line)
+
+    def changes(
+        self,
+        id: str | None = None,
+        *,
+        namespace: Sequence[str] | None = None,
+        since: datetime | str | int | None = None,
+        limit: int | None = None,
+        box: Boxes = None,
+    ) -> Iterator[Change]:
+        """Every change there ever was, from the log, oldest first, in constant memory: see `Change`.
+
+        With `id` those of one memory, in exactly this namespace: versions, pins, archiving, uses. `namespace` alone
+        selects it and everything below. `since` is a time or the number of a commit. The log is verified on the way.
+
+        Raises:
+            MemoryNotFoundError: there is no memory with this id.
+            VaultTamperedError: the log is not what was written.
+        """
+        return changes(self._session, id, namespace, since, limit, box)
 
     # querying
 
@@ -372,10 +413,11 @@ class Vault:
         min(top_k, n) hits. `thread` keeps to one conversation. `cut` drops hits that are far worse than the best.
         `diversity`, 0 to 1, picks hits that are unlike each other; a `reranker` reads the best 50 and orders them anew.
         `explain` gives every part of a score, as `hit.parts`; they add up to `hit.score`. Phrases in double quotes must
-        be there, and times ("last summer") favour what happened then. `as_of` shows what was believed and true
-        then. What came from tools, pages or files is left out (see `trust`) unless `include_untrusted`. Without `box`
-        every box is asked. While the embedder can't be reached, a hybrid search answers by words
-        alone, with an `EmbedderUnavailableWarning`.
+        be there, and times ("last summer") favour what happened then. `as_of` shows what was believed and true then:
+        of what had been stored by that time, the versions that held, with nothing that began later or had ended.
+        What came from tools, pages or files is left out (see `trust`) unless `include_untrusted`. Without `box` every
+        box is asked. While the embedder can't be reached, a hybrid search answers by words alone, with an
+        `EmbedderUnavailableWarning`.
 
         Raises:
             EmbedderMismatchError: the vault's vectors are another embedder's; see `reembed`.
@@ -469,9 +511,13 @@ class Vault:
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
+        as_of: datetime | str | None = None,
         box: Boxes = None,
     ) -> Memories:
-        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first."""
+        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first.
+
+        `as_of` shows what was believed and true then, as in `search`.
+        """
         query = Query(
             namespace=namespace,
             exact=exact,
@@ -480,6 +526,7 @@ class Vault:
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,
+            as_of=as_of,
             box=box,
         )
         return reading.list_memories(self._session, query, order_by, limit, offset)
@@ -492,6 +539,7 @@ class Vault:
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
+        as_of: datetime | str | None = None,
         box: Boxes = None,
     ) -> Iterator[Memory]:
         """All memories in the order they were written, in constant memory."""
@@ -501,6 +549,7 @@ class Vault:
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,
+            as_of=as_of,
             box=box,
         )
         return reading.stream(self._session, query)
@@ -515,6 +564,7 @@ class Vault:
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
+        as_of: datetime | str | None = None,
         box: Boxes = None,
     ) -> int:
         """How many memories `list` would give without a limit."""
@@ -526,6 +576,7 @@ class Vault:
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,
+            as_of=as_of,
             box=box,
         )
         return reading.count(self._session, query)
