@@ -13,7 +13,7 @@ from vault_core.embedders.base import as_embedder, embed_query_checked, warn_una
 from vault_core.errors import InvalidInputError, MemoryNotFoundError, UnavailableError, WrongPassphraseError
 from vault_core.keys import Header, KeyProvider, Keyring, Passphrase, Slot, provider_from, seal_header
 from vault_core.keys.providers import KeyringKey, check_provider
-from vault_core.lifecycle import Receipt, Summariser
+from vault_core.lifecycle import Briefing, ForgetPolicy, Receipt, Summariser
 from vault_core.log.log import seal_first_entry
 from vault_core.memory import Draft, Memory, Namespace, SearchResult, Space
 from vault_core.memory.arguments import check_callable, check_fraction, check_ids
@@ -21,7 +21,8 @@ from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_
 from vault_core.memory.model import TIERS
 from vault_core.memory.times import from_micros
 from vault_core.retrieval.choice import Reranker
-from vault_core.session import Session, arriving, leaving, locks, reading
+from vault_core.session import Session, arriving, fading, leaving, locks, reading
+from vault_core.session.briefing import brief
 from vault_core.session.consolidating import Consolidation, consolidate
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
@@ -184,7 +185,7 @@ class Vault:
         `content` is text or JSON (an object or list). Fields, all optional: `id`, `namespace`, `memory_type`, `tags`,
         `metadata`, `importance`, `confidence`, `sensitivity`, `source`, `thread`, `event_time`, `valid_from`,
         `valid_to`, `expires_at`, `slot`, `supersedes`, `emotional_intensity`, `valence`, `data_class`, `tier`,
-        `vector`, `vectors`, `index`, `keep_history`, `reason`: see `Draft`.
+        `vector`, `vectors`, `index`, `keep_history`, `reason`, `origin`: see `Draft`.
 
         With an explicit `id` it is an upsert: everything is replaced, `created_at` kept. Without one, identical content
         in the same namespace refreshes the memory that is there. Without `memory_type` the rules of
@@ -230,8 +231,19 @@ class Vault:
         self._writer.mark(check_id(id), check_namespace(namespace), box, archived=not undo, pinned=None)
 
     def pin(self, id: str, *, namespace: Sequence[str] = (), undo: bool = False, box: str = "main") -> None:
-        """Mark a memory as one that agents should always have; `undo` takes that back."""
+        """Mark a memory as one that agents should always have, and vouch for it; `undo` takes the mark back."""
         self._writer.mark(check_id(id), check_namespace(namespace), box, archived=None, pinned=not undo)
+
+    def trust(self, id: str, *, namespace: Sequence[str] = (), undo: bool = False, box: str = "main") -> None:
+        """Vouch for a memory that an agent, a tool or a page brought: the user's word that it is right.
+
+        From then on its `trust` is "trusted": it is found by every search and may stand in a briefing. It holds for
+        this version; a new one has to be vouched for anew. `undo` takes it back.
+
+        Raises:
+            MemoryNotFoundError: there is no such memory.
+        """
+        self._writer.trust(check_id(id), check_namespace(namespace), box, trusted=not undo)
 
     def forget(self, id: str, *, namespace: Sequence[str] = (), dry_run: bool = False, box: str = "main") -> Receipt:
         """Erase a memory and its whole history, from the log's records, the index and the snapshots.
@@ -252,26 +264,43 @@ class Vault:
         *,
         namespace: Sequence[str] | None = None,
         filter: Any = None,
+        policy: ForgetPolicy | None = None,
         dry_run: bool = False,
         box: str = "main",
     ) -> Receipt:
         """Erase memories by id, or all that a filter (and a namespace with what is below it) selects, in one commit.
 
+        With a `policy` only those among them that have grown weak: they become ghosts, out of every answer, which
+        confirming (`touch`), pinning or adding them again brings back, and `expire` erases once their time is over.
+
         Raises:
             MemoryNotFoundError: one of the ids is not there; nothing is erased.
-            InvalidInputError: neither ids nor a filter nor a namespace.
+            InvalidInputError: neither ids nor a filter nor a namespace nor a policy.
         """
         if ids is not None:
-            if filter is not None:
-                raise InvalidInputError("give ids or a filter, not both")
+            if filter is not None or policy is not None:
+                raise InvalidInputError("give ids, or a filter or policy, not both")
             exact = check_namespace(() if namespace is None else namespace)
             return self._writer.forget(check_ids(ids), exact, None, box, dry_run=dry_run)
+        if policy is not None:
+            if not isinstance(policy, ForgetPolicy):
+                raise InvalidInputError("policy must be a ForgetPolicy")
+            query = Query(namespace=namespace, filter=filter)
+            return fading.fade(self._session, self._writer, policy, query, box, dry_run=dry_run)
         if filter is None and namespace is None:
-            raise InvalidInputError("say what to forget: ids, a filter or a namespace")
+            raise InvalidInputError("say what to forget: ids, a filter, a namespace or a policy")
         query = Query(
             namespace=namespace, filter=filter, include_superseded=True, include_expired=True, include_archived=True
         )
         return self._writer.forget(None, (), query, box, dry_run=dry_run)
+
+    def expire(self, *, box: Boxes = None, dry_run: bool = False) -> Receipt:
+        """Erase what has expired, and ghosts whose time is over.
+
+        No answer holds them before that either, but their bytes are still there. One commit for each box that holds
+        some; without `box` all boxes are swept.
+        """
+        return fading.expire(self._session, self._writer, box, dry_run=dry_run)
 
     def transact(self, work: Callable[[Transaction], T], *, box: str = "main") -> T:
         """Run `work(tx)` on the newest state; all it writes is one commit, nothing if it raises. It may run again."""
@@ -329,6 +358,7 @@ class Vault:
         reranker: Reranker | None = None,
         include_superseded: bool = False,
         include_expired: bool = False,
+        include_untrusted: bool = False,
         as_of: datetime | str | None = None,
         explain: bool = False,
         box: Boxes = None,
@@ -341,7 +371,8 @@ class Vault:
         `diversity`, 0 to 1, picks hits that are unlike each other; a `reranker` reads the best 50 and orders them anew.
         `explain` gives every part of a score, as `hit.parts`; they add up to `hit.score`. Phrases in double quotes must
         be there, and times ("last summer") favour what happened then. `as_of` shows what was believed and true
-        then. Without `box` every box is asked. While the embedder can't be reached, a hybrid search answers by words
+        then. What came from tools, pages or files is left out (see `trust`) unless `include_untrusted`. Without `box`
+        every box is asked. While the embedder can't be reached, a hybrid search answers by words
         alone, with an `EmbedderUnavailableWarning`.
 
         Raises:
@@ -369,6 +400,7 @@ class Vault:
                 filter=filter,
                 include_superseded=include_superseded,
                 include_expired=include_expired,
+                include_untrusted=include_untrusted,
                 as_of=as_of,
                 thread=thread,
                 box=box,
@@ -398,6 +430,7 @@ class Vault:
         filter: Any = None,
         include_superseded: bool = False,
         include_expired: bool = False,
+        include_untrusted: bool = False,
         box: Boxes = None,
     ) -> Hits:
         """The memories whose vectors are nearest by cosine, and nothing else: min(top_k, n) hits, no cut."""
@@ -407,6 +440,7 @@ class Vault:
             filter=filter,
             include_superseded=include_superseded,
             include_expired=include_expired,
+            include_untrusted=include_untrusted,
             box=box,
         )
         return reading.find_similar(
@@ -518,6 +552,21 @@ class Vault:
     def items(self, collection: str, *, box: str = "main") -> Items:
         """The items of a collection: bytes by key, for what is no memory."""
         return Items(self._session, self._writer.commit, collection, box)
+
+    def briefing(
+        self,
+        *,
+        namespace: Sequence[str] | None = None,
+        exact: bool = False,
+        max_tokens: int = 800,
+        box: Boxes = None,
+    ) -> Briefing:
+        """The few facts that an agent should have at the start of a conversation, in at most so many tokens.
+
+        What is pinned, who the person is, what is so now, and strong habits; only what is trusted (see `trust`). Given
+        the vault and the clock it is always the same. A search is better for whatever the conversation turns to.
+        """
+        return brief(self._session, Query(namespace=namespace, exact=exact, box=box), max_tokens)
 
     # the vault
 

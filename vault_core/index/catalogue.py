@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from vault_core.memory.draft import searched_text
 from vault_core.memory.filters import MISSING, Path, descend
-from vault_core.memory.model import TIERS, Address, Item, Memory, Namespace, Space
+from vault_core.memory.model import AFFINITY, TIERS, Address, Item, Memory, Namespace, Space
 from vault_core.memory.times import from_micros, to_micros
+from vault_core.memory.trust import USER, trust_of
 
 _SCHEMA = """
 CREATE TABLE namespace (number INTEGER PRIMARY KEY, labels TEXT NOT NULL UNIQUE);
@@ -26,7 +27,7 @@ CREATE TABLE memory (
   thread TEXT, position INTEGER, data_class TEXT, subject TEXT, attribute TEXT, supersedes TEXT, tags TEXT,
   metadata TEXT,
   uses INTEGER NOT NULL DEFAULT 0, used INTEGER, refreshed INTEGER, pinned INTEGER NOT NULL DEFAULT 0,
-  archived INTEGER NOT NULL DEFAULT 0,
+  archived INTEGER NOT NULL DEFAULT 0, origin TEXT, trusted INTEGER NOT NULL DEFAULT 0, ghost INTEGER,
   current INTEGER NOT NULL DEFAULT 1, superseded INTEGER, content_hash BLOB NOT NULL, digest BLOB NOT NULL,
   lead INTEGER NOT NULL DEFAULT 0, text TEXT, content TEXT);
 CREATE INDEX memory_id ON memory (id, namespace);
@@ -73,6 +74,9 @@ _COLUMNS = [
     "refreshed",
     "pinned",
     "archived",
+    "origin",
+    "trusted",
+    "ghost",
     "current",
     "superseded",
     "content_hash",
@@ -82,7 +86,15 @@ _COLUMNS = [
     "content",
 ]
 _SELECT = f"SELECT {','.join(_COLUMNS)} FROM memory"
-_DEFAULTS = {"tier": 0, "uses": 0, "pinned": 0, "archived": 0, "current": 1, "lead": 0}  # NULL for all others
+_DEFAULTS = {
+    "tier": 0,
+    "uses": 0,
+    "pinned": 0,
+    "archived": 0,
+    "trusted": 0,
+    "current": 1,
+    "lead": 0,
+}  # NULL for all others
 _BATCH = 500
 
 
@@ -119,6 +131,9 @@ class Row(NamedTuple):
     refreshed: int | None
     pinned: int
     archived: int
+    origin: str | None
+    trusted: int
+    ghost: int | None
     current: int
     superseded: int | None
     content_hash: bytes
@@ -131,6 +146,11 @@ class Row(NamedTuple):
     def at(self) -> Address:
         """The version's address."""
         return Address.of(self.address)
+
+    @property
+    def trust(self) -> str:
+        """How far it may be taken at its word; see `vault_core.memory.trust`."""
+        return trust_of(self.origin, bool(self.trusted))
 
 
 class ItemRow(NamedTuple):
@@ -326,6 +346,14 @@ class Catalogue:
         """All versions of composites and affinities."""
         return map(Row._make, self._db.execute(f"{_SELECT} WHERE tier > 0 ORDER BY address").fetchall())
 
+    def briefed(self) -> Iterator[Row]:
+        """Current memories that a briefing may be made of: pinned, personal, in a slot, or an affinity."""
+        sql = (
+            f"{_SELECT} WHERE current AND (pinned OR type = 'PERSONA' OR subject IS NOT NULL OR tier = ? "
+            "OR lower(data_class) IN ('identity', 'preference'))"
+        )
+        return map(Row._make, self._db.execute(sql, (TIERS.index(AFFINITY),)).fetchall())
+
     def sort_keys(self, column: str) -> dict[int, tuple[int, int]]:
         """For every version what it is sorted by: when the memory was first written, or when it happened."""
         moment = "created" if column == "created" else "coalesce(event, created)"
@@ -492,6 +520,9 @@ class Catalogue:
             None if state.refreshed_at is None else to_micros(state.refreshed_at),
             int(state.pinned),
             int(state.archived),
+            None if memory.origin == USER else memory.origin,
+            int(state.trusted),
+            None if state.ghost_until is None else to_micros(state.ghost_until),
             1,
             None,
             memory.content_hash,
@@ -550,9 +581,20 @@ class RowLookup:
                 slot = {} if row.subject is None else {"subject": row.subject, "attribute": row.attribute}
                 return descend(slot, path) if path else (slot or MISSING)
             case "state":
-                return descend({"archived": bool(row.archived), "pinned": bool(row.pinned), "uses": row.uses}, path)
+                return descend(_state(row), path)
+            case "origin":
+                return row.origin or USER
             case _:
                 return descend(content_of(row), path)
+
+
+def _state(row: Row) -> dict[str, Any]:
+    return {
+        "archived": bool(row.archived),
+        "pinned": bool(row.pinned),
+        "trusted": bool(row.trusted),
+        "uses": row.uses,
+    }
 
 
 def content_of(row: Row) -> Any:

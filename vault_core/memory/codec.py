@@ -17,6 +17,7 @@ from vault_core.memory.canonical import check_json, compact_json, content_hash, 
 from vault_core.memory.draft import check_index, check_key, check_label, check_namespace
 from vault_core.memory.model import TIERS, Address, FactSlot, Item, Memory, Space, State
 from vault_core.memory.times import from_micros, to_micros
+from vault_core.memory.trust import USER
 
 MEMORY, ITEM, SPACE = 1, 2, 3  # kinds of record, as ops name them
 
@@ -44,6 +45,7 @@ _TIMES = (
 )
 _LISTS = (("ns", "namespace"), ("tg", "tags"), ("su", "supersedes"), ("sl", "slot"))
 _FRESH = State()
+_UNTOUCHED = [0, 0, 0, None, None]
 
 
 def encode_memory(memory: Memory) -> bytes:
@@ -81,7 +83,9 @@ def _rarer(memory: Memory) -> dict[str, Any]:
     if memory.provenance:
         record["by"] = dict(memory.provenance)
     if memory.state != _FRESH:
-        record["st"] = _encode_state(memory.state)
+        record.update(_encode_state(memory.state))
+    if memory.origin != USER:
+        record["or"] = memory.origin
     if memory.index is not True:
         record["ix"] = False if memory.index is False else dict(memory.index)
     return record
@@ -120,6 +124,7 @@ def decode_memory(plaintext: bytes, address: Address, box: str) -> Memory:
             source=reader.optional_label("src"),
             thread=reader.optional_label("th"),
             data_class=reader.optional_label("dc"),
+            origin=reader.optional_label("or") or USER,
             reason=reader.optional("why", str),
             position=reader.position(),
             importance=reader.number("im"),
@@ -198,10 +203,18 @@ def decode_space(plaintext: bytes) -> Space:
     return space
 
 
-def _encode_state(state: State) -> list[Any]:
+def _encode_state(state: State) -> dict[str, Any]:
+    record: dict[str, Any] = {}
     used = None if state.used_at is None else to_micros(state.used_at)
     refreshed = None if state.refreshed_at is None else to_micros(state.refreshed_at)
-    return [int(state.archived), int(state.pinned), state.uses, used, refreshed]
+    carried = [int(state.archived), int(state.pinned), state.uses, used, refreshed]
+    if carried != _UNTOUCHED:
+        record["st"] = carried
+    if state.trusted:
+        record["tr"] = 1
+    if state.ghost_until is not None:
+        record["gh"] = to_micros(state.ghost_until)
+    return record
 
 
 def _pack(record: dict[str, Any]) -> bytes:
@@ -319,10 +332,18 @@ class _Reader:
         subject, attribute = self.labels("sl")
         return FactSlot(subject, attribute)
 
+    def trusted(self) -> bool:
+        if "tr" not in self.map:
+            return False
+        if self.get("tr", int) != 1:
+            raise ValueError("tr")
+        return True
+
     def state(self) -> State:
-        if "st" not in self.map:
+        if not {"st", "tr", "gh"} & self.map.keys():
             return _FRESH
-        archived, pinned, uses, used, refreshed = self.get("st", list)
+        carried: list[Any] = self.get("st", list) if "st" in self.map else _UNTOUCHED
+        archived, pinned, uses, used, refreshed = carried
         if any(type(number) is not int for number in (archived, pinned, uses)) or not {archived, pinned} <= {0, 1}:
             raise TypeError("st")
         if uses < 0:
@@ -333,6 +354,8 @@ class _Reader:
             uses=uses,
             used_at=None if used is None else from_micros(used),
             refreshed_at=None if refreshed is None else from_micros(refreshed),
+            trusted=self.trusted(),
+            ghost_until=self.optional_time("gh"),
         )
 
     def index(self) -> bool | Mapping[str, str]:

@@ -38,6 +38,7 @@ class Query:
     include_superseded: bool = False
     include_expired: bool = False
     include_archived: bool = False
+    include_untrusted: bool = True
     as_of: datetime | str | None = None
     thread: str | None = None
     box: Boxes = None
@@ -55,6 +56,7 @@ class Query:
             superseded=self.include_superseded or as_of is not None,
             expired=self.include_expired,
             archived=self.include_archived,
+            untrusted=self.include_untrusted,
             versions=as_of is not None,
             thread=None if self.thread is None else check_label(self.thread, "thread"),
             predicate=combined(
@@ -111,7 +113,9 @@ def search(
         found = reranked(found, text, reranker)
     if diversity is not None:
         found = diverse(found, space, diversity, wanted)
-    return found[offset:wanted] if choosing else found
+    page = found[offset:wanted] if choosing else found
+    _note_uses(session, page)
+    return page
 
 
 def find_similar(
@@ -261,6 +265,16 @@ def _merged(
         for _, place, number, hit in page
         if (place, number) in opened
     ]
+
+
+def _note_uses(session: Session, hits: Sequence[SearchResult]) -> None:
+    """What a search finds is used; it rides on the next commit."""
+    with session.lock:
+        if session.read_only or session.closed:
+            return
+        now = session.now()
+        for hit in hits:
+            session.uses.note(session.box(hit.memory.box).id, [hit.memory.address.number], now)
 
 
 def _ordered(session: Session, box: Box, query: Query, order_by: Order) -> list[tuple[Any, int]]:
