@@ -68,6 +68,7 @@ def said(memory: Memory) -> tuple[Any, ...]:
         memory.updated_at,
         tuple(sorted(memory.provenance.items())),
         memory.reason,
+        memory.origin,
         memory.index if isinstance(memory.index, bool) else tuple(sorted(memory.index.items())),
     )
 
