@@ -122,12 +122,6 @@ def _open_only(folder: Path) -> None:
         vault.count()
 
 
-def _checkpoint(folder: Path) -> None:
-    """What an import ends in: a snapshot, which holds the index once more while it is written."""
-    with _open(folder) as vault:
-        vault.checkpoint()
-
-
 def _open(folder: Path) -> Vault:
     return Vault.open(folder / "it.vault", unlock=FileKey(folder / "key"))
 
@@ -136,7 +130,6 @@ STEPS: dict[str, Callable[[Path], None]] = {
     "read, no vault": _read,
     "import": _import,
     "open": _open_only,
-    "open, write a snapshot": _checkpoint,
     "import again": _again,
     "export": _export,
     "export a bundle": _export_bundle,

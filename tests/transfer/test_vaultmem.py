@@ -283,6 +283,7 @@ def test_an_atom_that_no_vault_can_hold_is_reported(tmp_path: Path, what: str) -
         {"permissions": {"retention_days": 10**9}, "data_class": "x" * 9999},
         {"media_blob_id": "../../etc/passwd"},
         {"media_blob_id": ["x"], "content_type": "\x00"},
+        {"supersedes": [f"{n}" for n in range(10_000)]},
         {"session_id": "../" * 40, "metadata": None, "granularity": None},
     ],
 )

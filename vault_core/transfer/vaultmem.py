@@ -55,6 +55,7 @@ _MAX_META = 1 << 20
 _MAX_SLOTS = 16  # each costs a key derivation
 _MAX_INDEX = 256 << 20  # two million atoms
 _MAX_ATOM = 16 << 20
+_MAX_SUPERSEDED = 256  # ids that a record may name
 _TAKEN = (
     *("id", "type", "granularity", "content", "embedding", "composite_of", "affinity_of", "supersedes"),
     *("session_id", "created_at", "frequency_count", "first_observed_at", "last_observed_at", "confidence"),
@@ -167,13 +168,15 @@ def _brought(
         thread=thread,
         event_time=moment(atom.get("captured_at")),
         expires_at=_expiry(atom, created),
-        supersedes=[importer.id_of(one) for one in _ids(atom.get("supersedes"))],
+        supersedes=[importer.id_of(one) for one in _ids(atom.get("supersedes"))[:_MAX_SUPERSEDED]],
         data_class=label(atom.get("data_class")),
         vectors=vectors,
     )
     state = State(archived=atom.get("is_churned") is True)
     found = importer.arrival(draft, block.place, created=created, position=position, state=state, spaces=spaces)
     yield found
+    if len(_ids(atom.get("supersedes"))) > _MAX_SUPERSEDED:
+        yield Skipped(block.place, f"it supersedes more than {_MAX_SUPERSEDED} atoms; the others are not hidden")
     if created is None:
         yield Skipped(block.place, "its time can't be read; it has the folder's")
     if atom.get("embedding") is not None and not vectors:
