@@ -368,3 +368,18 @@ def test_no_format_means_a_clear_answer(tmp_path: Path) -> None:
         path = written(tmp_path, content, "file.bin")
         with vaults.create(tmp_path, f"{at}.vault") as vault, pytest.raises(InvalidInputError, match="vaultmem"):
             vault.import_memories(path)
+
+
+def test_the_origin_says_whose_word_it_is(tmp_path: Path) -> None:
+    """What the user said is trusted, what an agent wrote waits for a word of the user's, tools' words are not found."""
+    log = [{"role": role, "content": f"Said by {role}"} for role in ("user", "assistant", "tool", "stranger")]
+    sources_ = {"chat": written(tmp_path, log), "mem0": MEM0, "knowledge-graph": GRAPH, "markdown": notes(tmp_path)}
+    trusted = {}
+    for name, path in sources_.items():
+        memories, _ = imported(tmp_path, path, name=f"{name}.vault", source=name)
+        trusted[name] = [memory.trust for memory in memories]
+
+    assert trusted["chat"] == ["trusted", "unconfirmed", "untrusted", "untrusted"]
+    assert sorted(trusted["mem0"]) == ["trusted", "trusted", "trusted", "unconfirmed"]
+    assert set(trusted["knowledge-graph"]) == {"unconfirmed"}
+    assert set(trusted["markdown"]) == {"trusted"}

@@ -69,6 +69,7 @@ def said(memory: Memory) -> tuple[Any, ...]:
         tuple(sorted(memory.provenance.items())),
         memory.origin,
         memory.reason,
+        memory.origin,
         memory.index if isinstance(memory.index, bool) else tuple(sorted(memory.index.items())),
     )
 

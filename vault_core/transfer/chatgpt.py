@@ -119,7 +119,12 @@ def _turn(node: Any) -> Turn | None:
         return None
     name = author.get("name") if isinstance(author, dict) and role == "tool" else None
     return Turn(
-        text=text, role=name or role, moment=moment(message.get("create_time")), id=message.get("id"), missing=missing
+        text=text,
+        role=role,
+        name=name,
+        moment=moment(message.get("create_time")),
+        id=message.get("id"),
+        missing=missing,
     )
 
 

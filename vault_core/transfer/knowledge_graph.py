@@ -9,6 +9,7 @@ What becomes of it:
   in front, for "Lives in Lisbon" alone names nobody. Tags: the entity's name and type.
 - An entity of which nothing was observed is a memory with its name and type as the text.
 - Each relation is a memory that says it ("Alice lives in Lisbon").
+- The origin is an agent's: the graph is what a model wrote down.
 - Ids are made of the entity and the observation, or of the relation's three parts; a memory is the same whenever the
   file was written. Two entities may have the same observation, so that contents are not compared.
 
@@ -22,6 +23,7 @@ from typing import Any
 
 from vault_core.memory import Draft
 from vault_core.memory.draft import CONTENT_FIELD
+from vault_core.memory.trust import AGENT
 from vault_core.transfer.archive import head_of, opened
 from vault_core.transfer.arrival import Arrival, Finding, Format, Skipped
 from vault_core.transfer.foreign import Importer, labels
@@ -69,6 +71,7 @@ def _entity(importer: Importer, said: Mapping[str, Any], place: str) -> Iterator
             id=importer.id_from("entity", name),
             tags=labels([name, kind]),
             metadata={"graph": "entity", **about},
+            origin=AGENT,
         )
         yield importer.arrival(draft, place, created=None, unique=False)
     for at, text in enumerate(observations, 1):
@@ -84,6 +87,7 @@ def _observation(importer: Importer, about: Mapping[str, str], text: Any, place:
         id=importer.id_from("observation", name, text),
         tags=labels([name, kind]),
         metadata={"graph": "observation", **about},
+        origin=AGENT,
         index={CONTENT_FIELD: f"{name} ({kind}): {text}" if kind else f"{name}: {text}"},
     )
     return importer.arrival(draft, place, created=None, unique=False)
@@ -98,6 +102,7 @@ def relation(importer: Importer, subject: Any, verb: Any, object: Any, place: st
         id=importer.id_from("relation", subject, verb, object),
         tags=labels([subject, object]),
         metadata={"graph": "relation", "from": subject, "relation": verb, "to": object},
+        origin=AGENT,
     )
     return importer.arrival(draft, place, created=None, unique=False)
 

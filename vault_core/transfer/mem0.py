@@ -11,7 +11,8 @@ Rules of those files:
 What becomes of a memory: `user_id` is its namespace, `agent_id` (else `actor_id`, `app_id` or OpenMemory's app) its
 source, `run_id` its thread; categories and `metadata.tags` are tags; its own metadata stays, all else is in
 `metadata.mem0` under its own name. A paused or archived one is archived, a deleted one is left out and reported.
-`expiration_date` is kept. What there is of users, access rights and history of states is counted and left out.
+`expiration_date` is kept. The origin is the user's where `role` says so, else an agent's, for a model chose the words.
+What there is of users, access rights and history of states is counted and left out.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from typing import Any
 
 from vault_core.memory import Draft
 from vault_core.memory.model import State
+from vault_core.memory.trust import AGENT, USER
 from vault_core.transfer.archive import head_of, opened
 from vault_core.transfer.arrival import Finding, Format, Skipped
 from vault_core.transfer.foreign import Importer, kept, label, labels, moment
@@ -125,6 +127,7 @@ def _memory(importer: Importer, names: _Names, said: Any, part: Part) -> Iterato
         source=_source(names, said),
         thread=label(said.get("run_id")),
         expires_at=moment(said.get("expiration_date")),
+        origin=USER if said.get("role") == "user" else AGENT,
     )
     state = State(archived=said.get("state") in _HIDDEN)
     yield importer.arrival(draft, part.place, created=created or updated, updated=updated, state=state)

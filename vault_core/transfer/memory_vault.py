@@ -5,8 +5,8 @@ Rules of that file, which its source states: a line for each memory, `{"id", "ty
 "access_count", "last_accessed", "decay_rate", "importance"}`, times in seconds since 1970. Vectors are not in it.
 
 What becomes of a memory: its type in capitals, its content as text or JSON (a number or truth value as its JSON text),
-its metadata with the tags also as tags, its time, its importance (0 to 1), its uses and when it was last used.
-`decay_rate` and an importance outside of those bounds are in `metadata.memory_vault`.
+its metadata with the tags also as tags, its time, its importance (0 to 1), its uses and when it was last used. The
+origin is an agent's. `decay_rate` and an importance outside of those bounds are in `metadata.memory_vault`.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from typing import Any
 from vault_core.memory import Draft
 from vault_core.memory.canonical import compact_json
 from vault_core.memory.model import State
+from vault_core.memory.trust import AGENT
 from vault_core.transfer.archive import head_of, opened
 from vault_core.transfer.arrival import Finding, Format, Skipped
 from vault_core.transfer.foreign import Importer, kept, label, labels, moment, number
@@ -68,6 +69,7 @@ def _memory(importer: Importer, said: dict[str, Any], place: str) -> Iterator[Fi
         tags=labels(metadata.get("tags")),
         metadata={**metadata, "memory_vault": rest} if rest else metadata,
         importance=importance,
+        origin=AGENT,
     )
     uses, used = said.get("access_count"), moment(said.get("last_accessed"))
     state = State(uses=uses if type(uses) is int and 0 <= uses < _MOST_USES else 0, used_at=used)
