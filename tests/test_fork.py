@@ -19,8 +19,10 @@ from vault_core import Draft, FileKey, Passphrase, SessionStateError, Vault, Vau
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 
-EXPORT = """{"strongroom":"export","version":1}
-{"memory":{"box":"main","id":"child","namespace":[],"versions":[{"created_at":"2026-01-01T12:00:00.000000Z","text":"the child was here","type":"SEMANTIC","updated_at":"2026-01-01T12:00:00.000000Z"}]}}
+EXPORT = """\
+{"strongroom":"export","version":1}
+{"memory":{"box":"main","id":"child","namespace":[],"versions":[{"created_at":"2026-01-01T12:00:00.000000Z",\
+"text":"the child was here","type":"SEMANTIC","updated_at":"2026-01-01T12:00:00.000000Z"}]}}
 {"end":{"items":0,"memories":1,"versions":1}}
 """
 
