@@ -23,9 +23,10 @@ from vault_core import (
     VaultNotFoundError,
 )
 
-READS = {"changes", 
+READS = {
     "get", "get_many", "history", "search", "search, dense", "find_similar", "list", "stream", "count", "namespaces",
     "items.get", "items.scan", "items.count", "items.keys", "stats", "verify", "slots", "boxes", "forget, dry",
+    "changes",
 }  # fmt: skip
 
 
