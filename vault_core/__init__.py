@@ -29,7 +29,16 @@ if TYPE_CHECKING:
         VaultTamperedError,
         WrongPassphraseError,
     )
-    from vault_core.keys import CommandKey, FileKey, KeyProvider, KeyringKey, Passphrase, RecoveryKey, new_key_text
+    from vault_core.keys import (
+        AgentKey,
+        CommandKey,
+        FileKey,
+        KeyProvider,
+        KeyringKey,
+        Passphrase,
+        RecoveryKey,
+        new_key_text,
+    )
     from vault_core.lifecycle import Receipt, Summariser
     from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
     from vault_core.retrieval.choice import Reranker
@@ -45,6 +54,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "AgentKey": "vault_core.keys",
     "AsyncVault": "vault_core.aio",
     "CallableEmbedder": "vault_core.embedders",
     "CommandKey": "vault_core.keys",
@@ -112,6 +122,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "AgentKey",
     "AsyncVault",
     "CallableEmbedder",
     "CommandKey",
