@@ -156,5 +156,5 @@ def test_no_option_takes_a_secret() -> None:
     assert taken == {
         "box", "command", "embedder", "event_time", "file", "id", "ids", "importance", "keep", "kind", "limit",
         "memory_type", "metadata", "namespace", "offset", "order", "owner", "query", "source", "tag", "text",
-        "thread", "top_k", "vault",
+        "thread", "timeout", "top_k", "vault",
     }  # fmt: skip

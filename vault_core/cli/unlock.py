@@ -96,7 +96,8 @@ def _without_asking(
     """What the agent or the keyring opens; None if a person can be asked instead."""
     agent_key, told = AgentKey(), False
     refusals: list[WrongPassphraseError | UnavailableError] = []
-    for provider in [*([agent_key] if ask_agent and agent.present() else []), KeyringKey()]:
+    providers: list[KeyProvider] = [agent_key] if ask_agent and agent.present() else []
+    for provider in [*providers, KeyringKey()]:
         try:
             return opened(provider)
         except (WrongPassphraseError, UnavailableError) as error:
