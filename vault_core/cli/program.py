@@ -13,6 +13,7 @@ from vault_core.cli import codes, errors
 from vault_core.cli.add import add
 from vault_core.cli.agent import lock, unlock
 from vault_core.cli.change import forget, pin
+from vault_core.cli.connect import connect
 from vault_core.cli.consolidate import consolidate
 from vault_core.cli.demo import demo
 from vault_core.cli.init import init
@@ -105,6 +106,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "status": status,
     "verify": verify,
     "reembed": reembed,
+    "connect": connect,
     "demo": demo,
 }
 for name, command in COMMANDS.items():
