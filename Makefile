@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 STATES ?= 10000
 
-.PHONY: check format test test-wheel bench bench-page docs crash demo
+.PHONY: check format test test-wheel bench bench-page bundle docs crash demo
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -38,6 +38,11 @@ bench: $(READY)  ## speed, beside what else is installed
 bench-page: $(READY)  ## docs/benchmarks.md and its pictures, from a fresh run beside all peers
 	$(BIN)/pip install -q chromadb lancedb vaultmem
 	$(BIN)/python -m benchmarks --json docs/benchmarks.json --page
+
+# OWNER is whose entry in the MCP registry it is: make bundle OWNER=io.github.somebody
+OWNER ?= io.github.strongroom
+bundle: $(READY)  ## dist/strongroom.mcpb and dist/server.json, for clients and registries
+	$(BIN)/python mcp_server/bundle.py --namespace $(OWNER)
 
 docs: $(READY)  ## the pages and pictures that are made from code
 	$(BIN)/python docs/house.py

@@ -134,8 +134,8 @@ CODEX = '# mine\nmodel = "x"  # fast\n\n[mcp_servers.other]\ncommand = "y"\n'
 def test_codex_has_its_own_lines_back(before: str, strongroom: Program) -> None:
     file_of("codex").write_bytes(before.encode())
 
-    assert strongroom("connect", "codex", "--yes", "--namespace", "alice/work").code == 0
-    assert servers_in("codex")["strongroom"]["args"][-2:] == ["--namespace", "alice/work"]
+    assert strongroom("connect", "codex", "--yes", "-n", "alice", "-n", "work").code == 0
+    assert servers_in("codex")["strongroom"]["args"][-4:] == ["--namespace", "alice", "--namespace", "work"]
     assert file_of("codex").read_bytes().startswith(before.encode())
     assert strongroom("connect", "codex", "--yes").code == 0
     assert "--namespace" not in servers_in("codex")["strongroom"]["args"]
@@ -241,7 +241,7 @@ def test_what_the_server_needs_of_this_environment_is_written(
         (["--vault", "memory://"], 3),
         (["--name", "a b"], 3),
         (["--name", ""], 3),
-        (["--namespace", "alice//work"], 3),
+        (["--namespace", "a$b"], 3),
         (["--namespace", ""], 3),
         (["--box", "a$b"], 3),
         (["--box", "a\nb"], 3),

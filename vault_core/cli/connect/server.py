@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from vault_core.errors import InvalidInputError, VaultNotFoundError
+from vault_core.memory.draft import check_label, check_namespace
 
 _FOLDERS = ("STRONGROOM_STATE_DIR", "XDG_STATE_HOME", "STRONGROOM_PASSPHRASE_FILE")  # made absolute
 _PASSED_ON = (*_FOLDERS, "STRONGROOM_PASSPHRASE_COMMAND", "STRONGROOM_EMBEDDER")
@@ -34,9 +35,9 @@ class Entry:
 def entry(
     place: str,
     *,
-    namespaces: Sequence[str] = (),
-    boxes: Sequence[str] = (),
-    profile: str | None = None,
+    namespace: Sequence[str] = (),
+    box: str | None = None,
+    profiles: Sequence[str] = (),
     read_only: bool = False,
 ) -> Entry:
     """The entry for a vault.
@@ -47,11 +48,11 @@ def entry(
     """
     command, *first = _program()
     args = [*first, "mcp", "--vault", _absolute(place)]
-    for label in namespaces:
-        args += ["--namespace", _path_of_labels(label)]
-    for box in boxes:
-        args += ["--box", box]
-    args += ["--profile", profile] if profile else []
+    for label in check_namespace(namespace):
+        args += ["--namespace", label]
+    args += ["--box", check_label(box, "the name of a box")] if box is not None else []
+    for profile in profiles:
+        args += ["--profile", profile]
     args += ["--read-only"] if read_only else []
     made = Entry(command=command, args=args, env=_environment())
     if any("$" in text or not text.isprintable() for text in [command, *args, *made.env.values()]):
@@ -87,12 +88,6 @@ def _absolute(place: str) -> str:
         error.add_note("make one with: strongroom init")
         raise error
     return str(path)
-
-
-def _path_of_labels(text: str) -> str:
-    if not all(text.split("/")):
-        raise InvalidInputError("--namespace is labels with / between them, such as alice/work")
-    return text
 
 
 def _environment() -> dict[str, str]:

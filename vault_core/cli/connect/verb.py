@@ -22,8 +22,9 @@ _EMPTY = "{}\n"
 
 
 class Profile(StrEnum):
-    """Other sets of tools that the server can have."""
+    """The sets of tools that the server can have."""
 
+    MEMORY = "memory"
     GRAPH = "graph"
     OPENAI = "openai"
 
@@ -48,14 +49,18 @@ def connect(
     vault: options.Place = None,
     namespace: Annotated[
         list[str] | None,
-        typer.Option("--namespace", "-n", metavar="A/B", help="Let the client see only what is below. Repeatable."),
+        typer.Option(
+            "--namespace",
+            "-n",
+            metavar="LABEL",
+            help="Let the client see only this namespace and what is below it; repeat it for deeper ones.",
+        ),
     ] = None,
-    box: Annotated[
-        list[str] | None, typer.Option("--box", metavar="BOX", help="Let the client see only this box. Repeatable.")
-    ] = None,
+    box: Annotated[str | None, typer.Option(metavar="BOX", help="The box that the client sees. Default: main.")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Give the client no tool that writes.")] = False,
     profile: Annotated[
-        Profile | None, typer.Option(metavar="NAME", help="Other tools: graph or openai. See docs/mcp.md.")
+        list[Profile] | None,
+        typer.Option(metavar="NAME", help="The tools: memory (default), graph or openai. Repeatable. See docs/mcp.md."),
     ] = None,
     name: Annotated[str, typer.Option(metavar="NAME", help="What the server is called in the client.")] = "strongroom",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the change, and make none.")] = False,
@@ -74,7 +79,7 @@ def connect(
     value: dict[str, object] | None = None
     if not remove:
         place = unlock.location(vault)
-        made = entry(place, namespaces=namespace or (), boxes=box or (), profile=profile, read_only=read_only)
+        made = entry(place, namespace=namespace or (), box=box, profiles=profile or (), read_only=read_only)
         value = target.shape(made)
     found = Configuration.read(target.file())
     change = _planned(target, found, check_name(name), value)
