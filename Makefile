@@ -47,6 +47,7 @@ bundle: $(READY)  ## dist/strongroom.mcpb and dist/server.json, for clients and 
 docs: $(READY)  ## the pages and pictures that are made from code
 	$(BIN)/python docs/house.py
 	$(BIN)/python docs/cli.py
+	$(BIN)/python docs/mcp_clients.py
 
 crash: $(READY)  ## simulated power cuts: make crash STATES=1000000
 	STRONGROOM_CRASH_STATES=$(STATES) $(BIN)/python -m pytest -q tests/crash -o faulthandler_timeout=0
