@@ -151,6 +151,14 @@ def test_a_stopped_agent_is_an_error_and_can_be_ended(place: Path) -> None:
     assert agents.process() is None
 
 
+def test_what_pretends_to_be_the_agent_loses_its_socket(folder: Path) -> None:
+    with pretending(folder, says(bytes(64))):
+        assert agent.end()
+        assert agent.entries() is None
+
+    assert not agent.end()
+
+
 def test_a_client_that_is_slow_holds_nobody_up(place: Path) -> None:
     agents.unlock(place, vaults.key_in(place.parent))
     path = str(agent.agent_folder() / "socket")

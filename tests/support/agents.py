@@ -16,7 +16,8 @@ def none_left() -> Iterator[None]:
     try:
         yield
     finally:
-        agent.end()
+        if process() is not None:
+            agent.end()
         assert process() is None
 
 

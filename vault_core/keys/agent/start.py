@@ -44,25 +44,22 @@ def started() -> None:
 
 
 def end() -> bool:
-    """Kill an agent that can't be talked to; False if there is none.
+    """Kill an agent that can't be talked to, and remove what stands in its socket's place. False if there is neither.
 
     Raises:
         UnavailableError: it does not end.
     """
     folder = place.agent_folder()
-    if not place.supported() or not place.lock_in(folder).exists():
+    if not place.supported() or not folder.exists():
         return False
     place.check_folder(folder)
-    until = time.monotonic() + PATIENCE
-    number = _holder(folder)
-    if number is None:
-        return False
-    os.kill(number, signal.SIGKILL)
-    while _holder(folder) is not None:
-        if time.monotonic() > until:
-            raise UnavailableError(f"the key agent (process {number}) does not end")
-        time.sleep(_SHORT_WAIT)
-    place.socket_in(folder).unlink(missing_ok=True)
+    killed = _killed(folder)
+    try:
+        place.socket_in(folder).unlink()
+    except FileNotFoundError:
+        return killed
+    except OSError as error:
+        raise UnavailableError(f"{place.socket_in(folder)} can't be removed ({error.strerror})") from None
     return True
 
 
@@ -79,9 +76,25 @@ def hold_lock(folder: Path) -> int | None:
     return descriptor
 
 
+def _killed(folder: Path) -> bool:
+    until = time.monotonic() + PATIENCE
+    number = _holder(folder)
+    if number is None:
+        return False
+    os.kill(number, signal.SIGKILL)
+    while _holder(folder) is not None:
+        if time.monotonic() > until:
+            raise UnavailableError(f"the key agent (process {number}) does not end")
+        time.sleep(_SHORT_WAIT)
+    return True
+
+
 def _holder(folder: Path) -> int | None:
     """The process that holds the lock. Its number is true for as long as the lock is held: only it writes there."""
-    descriptor = os.open(place.lock_in(folder), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        descriptor = os.open(place.lock_in(folder), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
