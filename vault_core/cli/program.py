@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from vault_core.cli import codes, errors
 from vault_core.cli.add import add
 from vault_core.cli.agent import lock, unlock
-from vault_core.cli.change import forget, pin
+from vault_core.cli.change import forget, pin, trust
 from vault_core.cli.connect import connect
 from vault_core.cli.consolidate import consolidate
 from vault_core.cli.demo import demo
@@ -100,6 +100,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "history": history,
     "forget": forget,
     "pin": pin,
+    "trust": trust,
     "consolidate": consolidate,
     "unlock": unlock,
     "lock": lock,
