@@ -129,7 +129,9 @@ CODEX = '# mine\nmodel = "x"  # fast\n\n[mcp_servers.other]\ncommand = "y"\n'
 
 
 @pytest.mark.parametrize(
-    "before", [CODEX, CODEX.replace("\n", "\r\n"), "", "\n"], ids=["unix", "dos", "empty", "blank"]
+    "before",
+    [CODEX, CODEX.replace("\n", "\r\n"), CODEX.rstrip(), "", "\n"],
+    ids=["unix", "dos", "no last newline", "empty", "blank"],
 )
 def test_codex_has_its_own_lines_back(before: str, strongroom: Program) -> None:
     file_of("codex").write_bytes(before.encode())
@@ -155,6 +157,16 @@ UNEDITABLE = {
     "an inline table": ("codex", 'mcp_servers = { other = { command = "x" } }\n'),
     "a table of the user's": ("codex", '[mcp_servers.strongroom]\ncommand = "mine"\n'),
 }
+
+
+def test_what_follows_our_block_for_codex_stays_on_its_own_line(strongroom: Program) -> None:
+    file_of("codex").write_text('model = "x"')
+    strongroom("connect", "codex", "--yes")
+    with file_of("codex").open("a") as out:
+        out.write('[profiles.fast]\nmodel = "y"\n')
+
+    assert strongroom("connect", "codex", "--remove", "--yes").code == 0
+    assert file_of("codex").read_text() == 'model = "x"\n[profiles.fast]\nmodel = "y"\n'
 
 
 @pytest.mark.parametrize(("client", "before"), UNEDITABLE.values(), ids=UNEDITABLE)

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -138,6 +139,16 @@ def test_the_agent_tells_what_it_holds_and_ends_with_its_last_key(place: Path, t
     assert (agent.drop(), number is not None) == (1, True)
     agents.wait_for_end(number or 0)
     assert agent.entries() is None
+    assert [one.name for one in agent.agent_folder().iterdir()] == ["pid"]
+
+
+def test_an_agent_that_is_told_to_end_leaves_no_socket(place: Path, tmp_path: Path) -> None:
+    agents.unlock(place, key_of(tmp_path))
+    number = agents.process() or 0
+
+    os.kill(number, signal.SIGTERM)
+    agents.wait_for_end(number)
+
     assert [one.name for one in agent.agent_folder().iterdir()] == ["pid"]
 
 

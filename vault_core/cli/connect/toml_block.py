@@ -38,7 +38,7 @@ def put(text: str, servers: str, name: str, value: Mapping[str, Any]) -> Splice 
         return Splice(found.start(2), found.end(2), block)
     if name in table:
         raise UneditableError(f"[{servers}.{name}] is there already, and was not written by this command")
-    lead = "" if not text else line if text.endswith("\n") else line * 2
+    lead = line if text else ""  # a blank line, or the end of a last line that had none: `cut` takes it back
     return Splice(len(text), len(text), f"{lead}{block}{line}")
 
 
@@ -46,7 +46,9 @@ def cut(text: str, servers: str, name: str) -> Splice | None:
     """The change that takes our block out; None if there is none."""
     found = _found(text, name)
     if found is not None:
-        return Splice(found.start(), found.end(), "")
+        rest, before = text[found.end() :], text[: found.start()]
+        runs_on = bool(rest and before) and not before.endswith("\n")
+        return Splice(found.start(2) if runs_on else found.start(), found.end(), "")
     table = parse(text).get(servers, {})
     if isinstance(table, dict) and name in table:
         raise UneditableError(f"[{servers}.{name}] was not written by this command; remove it by hand")
@@ -73,5 +75,5 @@ def _literal(value: Any) -> str:
 
 def _found(text: str, name: str) -> re.Match[str] | None:
     begin, end = re.escape(_BEGIN.format(name=name)), re.escape(_END.format(name=name))
-    pattern = re.compile(rf"(?:(?<=\n)|\A)((?:\r?\n)?)({begin}\r?\n.*?\n{end})[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+    pattern = re.compile(rf"(\r?\n|\A)({begin}\r?\n.*?\n{end})[ \t]*(?:\r?\n|\Z)", re.DOTALL)
     return pattern.search(text)
