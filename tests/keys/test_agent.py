@@ -241,6 +241,14 @@ def test_the_agent_s_keys_are_locked_and_it_leaves_no_core() -> None:
     assert core.split()[4:6] == ["0", "0"]
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_the_agent_s_memory_can_t_be_read_by_its_own_user() -> None:
+    agent.started()
+
+    with pytest.raises(PermissionError):
+        Path(f"/proc/{agents.process()}/mem").open("rb")
+
+
 def dumpable() -> int:
     from vault_core.keys.agent.__main__ import _harden
 
