@@ -246,7 +246,7 @@ def test_the_agent_s_memory_can_t_be_read_by_its_own_user() -> None:
     agent.started()
 
     with pytest.raises(PermissionError):
-        Path(f"/proc/{agents.process()}/mem").open("rb")
+        Path(f"/proc/{agents.process()}/mem").read_bytes()
 
 
 def dumpable() -> int:
