@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 STATES ?= 10000
 
-.PHONY: check format test test-wheel bench bench-moving bench-page docs crash demo
+.PHONY: check format test test-wheel bench bench-moving bench-page bundle docs crash demo
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -42,9 +42,15 @@ bench-page: $(READY)  ## docs/benchmarks.md and its pictures, from a fresh run b
 	$(BIN)/pip install -q chromadb lancedb vaultmem
 	$(BIN)/python -m benchmarks --json docs/benchmarks.json --page
 
+# OWNER is whose entry in the MCP registry it is: make bundle OWNER=io.github.somebody
+OWNER ?= io.github.strongroom
+bundle: $(READY)  ## dist/strongroom.mcpb and dist/server.json, for clients and registries
+	$(BIN)/python mcp_server/bundle.py --namespace $(OWNER)
+
 docs: $(READY)  ## the pages and pictures that are made from code
 	$(BIN)/python docs/house.py
 	$(BIN)/python docs/cli.py
+	$(BIN)/python docs/mcp_clients.py
 
 crash: $(READY)  ## simulated power cuts: make crash STATES=1000000
 	STRONGROOM_CRASH_STATES=$(STATES) $(BIN)/python -m pytest -q tests/crash -o faulthandler_timeout=0

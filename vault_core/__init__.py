@@ -29,7 +29,16 @@ if TYPE_CHECKING:
         VaultTamperedError,
         WrongPassphraseError,
     )
-    from vault_core.keys import CommandKey, FileKey, KeyProvider, KeyringKey, Passphrase, RecoveryKey, new_key_text
+    from vault_core.keys import (
+        AgentKey,
+        CommandKey,
+        FileKey,
+        KeyProvider,
+        KeyringKey,
+        Passphrase,
+        RecoveryKey,
+        new_key_text,
+    )
     from vault_core.lifecycle import Briefing, ForgetPolicy, Receipt, Summariser, strength
     from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
     from vault_core.retrieval.choice import Reranker
@@ -47,6 +56,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "AgentKey": "vault_core.keys",
     "AsyncVault": "vault_core.aio",
     "Briefing": "vault_core.lifecycle",
     "CallableEmbedder": "vault_core.embedders",
@@ -121,6 +131,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "AgentKey",
     "AsyncVault",
     "Briefing",
     "CallableEmbedder",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from vault_core.crypto import KdfParameters, Key
 from vault_core.embedders.base import as_embedder, embed_query_checked, warn_unavailable
 from vault_core.errors import InvalidInputError, MemoryNotFoundError, UnavailableError, WrongPassphraseError
-from vault_core.keys import Header, KeyProvider, Keyring, Passphrase, Slot, provider_from, seal_header
+from vault_core.keys import AgentKey, Header, KeyProvider, Keyring, Passphrase, Slot, provider_from, seal_header
 from vault_core.keys.providers import KeyringKey, check_provider
 from vault_core.lifecycle import Briefing, ForgetPolicy, Receipt, Summariser
 from vault_core.log.log import seal_first_entry
@@ -146,31 +146,38 @@ class Vault:
         """Open a vault.
 
         Unlocked by the first of: `passphrase`, `unlock`, `STRONGROOM_PASSPHRASE_COMMAND`,
-        `STRONGROOM_PASSPHRASE_FILE`, `STRONGROOM_PASSPHRASE`, the OS keyring. `exclusive` keeps other sessions out;
-        `accept_rollback` accepts an older state than this machine has seen, and says so in the log.
+        `STRONGROOM_PASSPHRASE_FILE`, `STRONGROOM_PASSPHRASE`, the key agent that `strongroom unlock` has left the key
+        with, the OS keyring. The agent goes first because it never asks anybody, which a keyring may do.
+        `exclusive` keeps other sessions out; `accept_rollback` accepts an older state than this machine has seen, and
+        says so in the log.
 
         Raises:
             VaultNotFoundError: there is no vault.
-            WrongPassphraseError: no slot opens with this secret.
+            WrongPassphraseError: no slot opens with this secret. Where the agent's key has become useless, by a
+                rotation or a change of its slot, the message says so, and to unlock again.
             RollbackError: the store shows an older or other state than this machine has seen.
             VaultAlreadyOpenError: another session is in the way.
             FormatTooNewError: a newer version wrote it.
         """
         given, embedder = _given(passphrase, unlock), as_embedder(embedder)
+        agent = given if isinstance(given, AgentKey) else AgentKey()
         store = open_store(location, read_only=read_only)
         try:
             store.lock(exclusive=exclusive)
             session = Session.open(
                 store,
-                [given] if given is not None else [KeyringKey()],
+                [given] if given is not None else [agent, KeyringKey()],
                 read_only=read_only,
                 accept_rollback=accept_rollback,
             )
         except WrongPassphraseError:
             store.close()
+            if given is agent or agent.stale:
+                raise WrongPassphraseError(agent.advice()) from None
             if given is None:
                 raise WrongPassphraseError(
-                    "no secret was given: pass a passphrase, or set STRONGROOM_PASSPHRASE_FILE or _COMMAND"
+                    "no secret was given: pass a passphrase, set STRONGROOM_PASSPHRASE_FILE or _COMMAND, "
+                    "or run: strongroom unlock"
                 ) from None
             raise
         except BaseException:

@@ -180,3 +180,9 @@ def test_the_cli_page_is_what_the_commands_say() -> None:
     cli = runpy.run_path(str(DOCS / "cli.py"))
 
     assert (DOCS / "cli.md").read_text("utf-8") == cli["write"](), "run `make docs`"
+
+
+def test_the_clients_page_shows_what_connect_would_write() -> None:
+    clients = runpy.run_path(str(DOCS / "mcp_clients.py"))
+
+    assert (DOCS / "mcp.md").read_text("utf-8") == clients["write"](), "run `make docs`"

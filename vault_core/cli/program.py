@@ -11,7 +11,9 @@ from typer.core import TyperGroup
 
 from vault_core.cli import codes, errors
 from vault_core.cli.add import add
+from vault_core.cli.agent import lock, unlock
 from vault_core.cli.change import expire, forget, pin, restore, trust
+from vault_core.cli.connect import connect
 from vault_core.cli.consolidate import consolidate
 from vault_core.cli.demo import demo
 from vault_core.cli.init import init
@@ -79,8 +81,8 @@ def strongroom(
     """Encrypted memory that every agent runtime can share, and only you can read.
 
     The vault is unlocked by the first of STRONGROOM_PASSPHRASE_COMMAND (a command that prints the secret),
-    STRONGROOM_PASSPHRASE_FILE, STRONGROOM_PASSPHRASE, the OS keyring, and a question on the terminal. A secret is never
-    part of the command line.
+    STRONGROOM_PASSPHRASE_FILE, STRONGROOM_PASSPHRASE, the key agent (see `strongroom unlock`), the OS keyring, and a
+    question on the terminal. A secret is never part of the command line.
     """
     if version:
         from vault_core import __version__
@@ -107,10 +109,13 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "consolidate": consolidate,
     "export": export,
     "import": import_memories,
+    "unlock": unlock,
+    "lock": lock,
     "status": status,
     "stats": stats,
     "verify": verify,
     "reembed": reembed,
+    "connect": connect,
     "demo": demo,
 }
 for name, command in COMMANDS.items():

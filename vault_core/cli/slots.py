@@ -94,7 +94,7 @@ def remove(
 @slots.command("change-passphrase")
 def change_passphrase(vault: options.Place = None, as_json: options.Json = False) -> None:
     """Replace the passphrase. The new one comes from the same places as for `slots add passphrase`."""
-    opened, secret = unlock.unlocked(vault)
+    opened, secret = unlock.unlocked(vault, ask_agent=False)
     with opened:
         if not isinstance(secret, Passphrase):
             text = terminal.ask_secret("The passphrase to be replaced: ")
@@ -123,7 +123,7 @@ def rotate(
     Slots whose secret isn't at hand are dropped. The one that opens the vault now stays, that of this machine's
     keyring, and those of --keep-file.
     """
-    opened, secret = unlock.unlocked(vault)
+    opened, secret = unlock.unlocked(vault, ask_agent=False)
     with opened:
         others = [unlock.secret_of_file(path) for path in keep or ()]
         terminal.confirm(

@@ -33,12 +33,12 @@ def ask_secret(prompt: str) -> str | None:
         raise typer.Abort from None
 
 
-def confirm(question: str, *, yes: bool, as_json: bool = False) -> None:
+def confirm(question: str, *, yes: bool, as_json: bool = False, why: str = "this can't be undone") -> None:
     """Go on only if the answer is yes; where nobody can be asked, `--yes` has to say it."""
     if yes:
         return
     if as_json or not os.isatty(0):
-        error = InvalidInputError("this can't be undone, and nobody is there to be asked")
+        error = InvalidInputError(f"{why}, and nobody is there to be asked")
         error.add_note("add --yes to do it without a question")
         raise error
     if not typer.confirm(question, err=True):

@@ -2,7 +2,9 @@
 
 Rules (DESIGN §7):
 - A secret never comes from the command line. It comes from the first of `STRONGROOM_PASSPHRASE_COMMAND`,
-  `STRONGROOM_PASSPHRASE_FILE`, `STRONGROOM_PASSPHRASE`; then from the OS keyring; then from a person at a terminal.
+  `STRONGROOM_PASSPHRASE_FILE`, `STRONGROOM_PASSPHRASE`; then from the key agent; then from the OS keyring; then from a
+  person at a terminal.
+- Verbs that change the locks, or hand a key to the agent, need the secret itself: they don't ask the agent.
 - A secret that is to be added comes from the same three variables with `NEW_` in front of `PASSPHRASE`, or from a
   person, who is asked twice.
 - The passphrase of a bundle, or of what else is imported, comes from the same variables with `TRANSFER_` in front of
@@ -11,14 +13,14 @@ Rules (DESIGN §7):
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from vault_core import KeyProvider, KeyringKey, Passphrase, Vault
+from vault_core import AgentKey, KeyProvider, KeyringKey, Passphrase, Vault
 from vault_core.cli import terminal
 from vault_core.cli.output import note
 from vault_core.errors import (
@@ -27,7 +29,7 @@ from vault_core.errors import (
     VaultNotFoundError,
     WrongPassphraseError,
 )
-from vault_core.keys import provider_from
+from vault_core.keys import agent, provider_from
 
 VARIABLES = ("STRONGROOM_PASSPHRASE_COMMAND", "STRONGROOM_PASSPHRASE_FILE", "STRONGROOM_PASSPHRASE")
 ATTEMPTS = 3  # a person mistypes
@@ -50,8 +52,15 @@ def open_vault(given: str | None, *, accept_rollback: bool = False, embedder: An
     return unlocked(given, accept_rollback=accept_rollback, embedder=embedder)[0]
 
 
-def unlocked(given: str | None, *, accept_rollback: bool = False, embedder: Any = None) -> tuple[Vault, KeyProvider]:
-    """The open vault, and what opened it.
+def unlocked(
+    given: str | None,
+    *,
+    accept_rollback: bool = False,
+    embedder: Any = None,
+    ask_agent: bool = True,
+    through: Callable[[KeyProvider], KeyProvider] = lambda provider: provider,
+) -> tuple[Vault, KeyProvider]:
+    """The open vault, and what opened it: a provider as `through` has made it.
 
     Raises:
         WrongPassphraseError: no slot opens with the secret, or nobody is there to give one.
@@ -59,17 +68,16 @@ def unlocked(given: str | None, *, accept_rollback: bool = False, embedder: Any 
     place = location(given)
 
     def opened(provider: KeyProvider) -> tuple[Vault, KeyProvider]:
+        provider = through(provider)
         return Vault.open(place, unlock=provider, accept_rollback=accept_rollback, embedder=embedder), provider
 
     try:
         provider = provider_from(os.environ)
         if provider is not None:
             return opened(provider)
-        try:
-            return opened(KeyringKey())
-        except (WrongPassphraseError, UnavailableError) as error:
-            if not terminal.present():
-                raise _nobody(error) from None
+        found = _without_asking(opened, ask_agent=ask_agent)
+        if found is not None:
+            return found
         for _ in range(ATTEMPTS - 1):
             try:
                 return opened(_asked("Passphrase: "))
@@ -82,6 +90,26 @@ def unlocked(given: str | None, *, accept_rollback: bool = False, embedder: Any 
     except WrongPassphraseError as error:
         error.add_note(_secret_hint())
         raise
+
+
+def _without_asking(
+    opened: Callable[[KeyProvider], tuple[Vault, KeyProvider]], *, ask_agent: bool
+) -> tuple[Vault, KeyProvider] | None:
+    """What the agent or the keyring opens; None if a person can be asked instead."""
+    agent_key, told = AgentKey(), False
+    refusals: list[WrongPassphraseError | UnavailableError] = []
+    providers: list[KeyProvider] = [agent_key] if ask_agent and agent.present() else []
+    for provider in [*providers, KeyringKey()]:
+        try:
+            return opened(provider)
+        except (WrongPassphraseError, UnavailableError) as error:
+            told = told or (provider is agent_key and (agent_key.stale or isinstance(error, UnavailableError)))
+            refusals.append(error)
+    if not terminal.present():
+        raise refusals[0] if told else _nobody(refusals[-1])
+    if told:
+        note(f"{refusals[0]}.")
+    return None
 
 
 def new_secret(what: str) -> KeyProvider:

@@ -1,5 +1,6 @@
 """Header, slots, key providers, keyring, anchors: everything between a secret and the vault's keys."""
 
+from vault_core.keys.agent import AgentKey
 from vault_core.keys.anchor import Anchor, AnchorFile, state_folder
 from vault_core.keys.header import Header, seal_header
 from vault_core.keys.keyring import Box, Keyring
@@ -16,6 +17,7 @@ from vault_core.keys.providers import (
 from vault_core.keys.slots import Slot
 
 __all__ = [
+    "AgentKey",
     "Anchor",
     "AnchorFile",
     "Box",

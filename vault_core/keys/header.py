@@ -14,9 +14,15 @@ from hashlib import sha256
 
 from vault_core.crypto import KEYRING, Key, Place, derive_key, mac, same, seal, unseal_into, wipe
 from vault_core.crypto.derive import HEADER_LABEL, KEYRING_LABEL
-from vault_core.errors import FormatTooNewError, InvalidInputError, VaultTamperedError, WrongPassphraseError
+from vault_core.errors import (
+    FormatTooNewError,
+    InvalidInputError,
+    UnavailableError,
+    VaultTamperedError,
+    WrongPassphraseError,
+)
 from vault_core.keys.keyring import Keyring
-from vault_core.keys.providers import KeyProvider
+from vault_core.keys.providers import ANY_SLOT, KeyProvider
 from vault_core.keys.slots import WRONG, Slot, exact, from_base64, from_hex
 from vault_core.memory.canonical import canonical_json
 from vault_core.memory.model import StoredHeader
@@ -86,15 +92,20 @@ class Header:
 
         Raises:
             WrongPassphraseError: none opens; the same path and words whatever the cause.
+            UnavailableError: none opens, and the source of one could not be asked.
         """
+        unavailable: UnavailableError | None = None
         for provider in providers:
             for slot in self.slots:
-                if slot.kind == provider.kind:
+                if provider.kind in (slot.kind, ANY_SLOT):
                     try:
                         return slot.unlock(provider, self.vault), provider
                     except WrongPassphraseError:
                         continue
-        raise WrongPassphraseError(WRONG)
+                    except UnavailableError as error:
+                        unavailable = unavailable or error
+                        break
+        raise unavailable or WrongPassphraseError(WRONG)
 
     def check(self, stored: StoredHeader, mek: Key) -> None:
         """Check the MAC under the MEK.

@@ -22,6 +22,7 @@ MIN_DISTINCT = 6
 COMMAND_TIMEOUT = 60  # seconds: time for a person to touch a security key
 MAX_SECRET_BYTES = 4096
 SERVICE = "strongroom"  # our name in the OS keyring
+ANY_SLOT = "agent"  # the key agent's kind: it holds the KEK of whichever slot was opened, so no slot has this kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,9 @@ class KeyringKey(_MachineSecret):
 def check_provider(given: Any) -> KeyProvider:
     """Something that can be asked for a key."""
     if not isinstance(getattr(given, "kind", None), str) or not callable(getattr(given, "kek", None)):
-        raise InvalidInputError("a key provider is a Passphrase, RecoveryKey, FileKey, CommandKey or KeyringKey")
+        raise InvalidInputError(
+            "a key provider is a Passphrase, RecoveryKey, FileKey, CommandKey, KeyringKey or AgentKey"
+        )
     return given  # type: ignore[no-any-return]  # checked for the protocol's shape just above
 
 

@@ -37,7 +37,9 @@ class Slot:
     @classmethod
     def make(cls, mek: Key, provider: KeyProvider, vault: bytes, cost: KdfParameters | None = None) -> "Slot":
         """A new slot for this provider; `cost` counts for a passphrase only."""
-        if check_provider(provider).kind == "passphrase":
+        if check_provider(provider).kind not in KINDS:  # its header could never be read again
+            raise InvalidInputError(f"a slot is of one of the kinds {', '.join(KINDS)}")
+        if provider.kind == "passphrase":
             cost = KdfParameters() if cost is None else cost
             if not isinstance(cost, KdfParameters):
                 raise InvalidInputError("kdf must be KdfParameters")
