@@ -7,10 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llamaindex_strongroom.block import StrongroomMemoryBlock
+    from llamaindex_strongroom.chatstore import StrongroomBufferChatStore, StrongroomChatStore
+    from llamaindex_strongroom.kvstore import StrongroomKVStore
+    from llamaindex_strongroom.retriever import StrongroomRetriever
+    from llamaindex_strongroom.storage import storage_context
     from llamaindex_strongroom.vectorstore import StrongroomVectorStore
 
 _HOMES = {
+    "StrongroomBufferChatStore": "llamaindex_strongroom.chatstore",
+    "StrongroomChatStore": "llamaindex_strongroom.chatstore",
+    "StrongroomKVStore": "llamaindex_strongroom.kvstore",
+    "StrongroomMemoryBlock": "llamaindex_strongroom.block",
+    "StrongroomRetriever": "llamaindex_strongroom.retriever",
     "StrongroomVectorStore": "llamaindex_strongroom.vectorstore",
+    "storage_context": "llamaindex_strongroom.storage",
 }
 
 
@@ -32,4 +43,12 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *_HOMES])
 
 
-__all__ = ["StrongroomVectorStore"]
+__all__ = [
+    "StrongroomBufferChatStore",
+    "StrongroomChatStore",
+    "StrongroomKVStore",
+    "StrongroomMemoryBlock",
+    "StrongroomRetriever",
+    "StrongroomVectorStore",
+    "storage_context",
+]

@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from llama_index.core.schema import (
@@ -20,10 +21,11 @@ from llama_index.core.schema import (
     TextNode,
 )
 
-from vault_core import Draft, Memory
+from vault_core import Draft, Memory, SearchResult
 from vault_core.errors import InvalidInputError
 
 RESERVED = "_node"
+PROVENANCE = "memory"
 TYPES: dict[str, type[BaseNode]] = {
     kind.class_name(): kind for kind in (TextNode, ImageNode, IndexNode, Node, Document, ImageDocument)
 }
@@ -98,3 +100,31 @@ def _text(memory: Memory) -> str:
     if isinstance(content, Mapping) and isinstance(content.get("text"), str):
         return str(content["text"])
     return memory.text
+
+
+def with_provenance(hit: SearchResult) -> BaseNode:
+    """The node of a hit, with where it came from under `memory`: kept from the embedding model and the LLM."""
+    node, memory = to_node(hit.memory), hit.memory
+    told = {
+        "namespace": list(memory.namespace),
+        "type": memory.memory_type,
+        "tier": memory.tier,
+        "source": memory.source,
+        "thread": memory.thread,
+        "tags": list(memory.tags),
+        "event_time": _written(memory.event_time),
+        "created_at": _written(memory.created_at),
+        "updated_at": _written(memory.updated_at),
+        "version": memory.version,
+        "box": memory.box,
+        "provenance": dict(memory.provenance),
+        "parts": dict(hit.parts),
+    }
+    node.metadata = {**node.metadata, PROVENANCE: {key: value for key, value in told.items() if value is not None}}
+    node.excluded_llm_metadata_keys = [*node.excluded_llm_metadata_keys, PROVENANCE]
+    node.excluded_embed_metadata_keys = [*node.excluded_embed_metadata_keys, PROVENANCE]
+    return node
+
+
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
