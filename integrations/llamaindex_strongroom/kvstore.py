@@ -46,11 +46,11 @@ class StrongroomKVStore(BaseKVStore):
     def get(self, key: str, collection: str = DEFAULT_COLLECTION) -> Value | None:
         """The value under a key, or None."""
         item = self._items(collection).get(key)
-        return None if item is None else dict(from_bytes(item.value))
+        return None if item is None else from_bytes(item.value)
 
     def get_all(self, collection: str = DEFAULT_COLLECTION) -> dict[str, Value]:
         """All values of a collection, by key, in the order of the keys."""
-        return {item.key: dict(from_bytes(item.value)) for item in self._items(collection).scan()}
+        return {item.key: from_bytes(item.value) for item in self._items(collection).scan()}
 
     def delete(self, key: str, collection: str = DEFAULT_COLLECTION) -> bool:
         """Erase a value; False if there is none."""

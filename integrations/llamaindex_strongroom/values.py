@@ -19,13 +19,16 @@ def to_bytes(value: Callable[[], Any], what: str) -> bytes:
         raise InvalidInputError(f"{what} holds something that can't be written as JSON") from None
 
 
-def from_bytes(value: bytes) -> Any:
-    """The value behind the bytes of an item.
+def from_bytes(value: bytes) -> dict[str, Any]:
+    """The JSON object behind the bytes of an item.
 
     Raises:
         VaultTamperedError: another program wrote something else there.
     """
     try:
-        return json.loads(value)
+        found = json.loads(value)
     except ValueError:
-        raise VaultTamperedError("an item of a LlamaIndex store is not JSON; another program wrote it") from None
+        found = None
+    if not isinstance(found, dict):
+        raise VaultTamperedError("an item of a LlamaIndex store is no JSON object; another program wrote it")
+    return found

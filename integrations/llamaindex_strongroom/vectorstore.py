@@ -162,7 +162,8 @@ class StrongroomVectorStore(BasePydanticVectorStore):
         )
 
     def _seen(self, query: VectorStoreQuery) -> dict[str, Any]:
-        chosen = NodeFilter(filters=query.filters, node_ids=query.node_ids, doc_ids=query.doc_ids)
+        # VectorStoreIndex sends an empty list of ids when it keeps none itself: in a query that asks for all.
+        chosen = NodeFilter(filters=query.filters, node_ids=query.node_ids or None, doc_ids=query.doc_ids or None)
         return {
             "namespace": self.namespace,
             "exact": True,

@@ -147,7 +147,8 @@ def test_every_mode_keeps_to_ids_documents_and_filters(store: StrongroomVectorSt
     assert asked(store, "green tea", mode, node_ids=["a", "e"]).ids[0] == "a"
     assert set(asked(store, "green tea", mode, doc_ids=["menu"], similarity_top_k=9).ids) <= {"a", "b", "d", "r"}
     assert asked(store, "green tea", mode, filters=RED).ids == ["r"]
-    assert asked(store, "green tea", mode, node_ids=[]).ids == []
+    assert asked(store, "green tea", mode, node_ids=["nobody"]).ids == []
+    assert asked(store, "green tea", mode, node_ids=[], doc_ids=[]).ids != []  # what VectorStoreIndex sends for "all"
 
 
 def test_nodes_are_deleted_by_their_document(store: StrongroomVectorStore) -> None:
