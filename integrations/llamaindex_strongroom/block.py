@@ -3,7 +3,7 @@
 - What the user says is stored when the block first sees it, which is the agent's next `memory.get`; not only when the
   queue of messages overflows. A message is stored once however often it is seen: what was forgotten stays forgotten.
 - It recalls from the whole vault (or `namespace` and what is below): from other sessions, programs and frameworks too,
-  but not what stands in the conversation anyway.
+  but not what stands in the conversation anyway, nor documents and pages that the user does not vouch for.
 - With `scope="session"` what is said goes to a place of the session's own, below `namespace`. No block of whatever
   namespace recalls such a place but for its own session.
 """

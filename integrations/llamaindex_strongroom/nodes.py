@@ -32,7 +32,7 @@ TYPES: dict[str, type[BaseNode]] = {
 _ELSEWHERE = {"id_", "embedding", "metadata", "text"}  # fields that the memory keeps in places of its own
 
 
-def to_draft(node: BaseNode, *, namespace: tuple[str, ...], space: str) -> Draft:
+def to_draft(node: BaseNode, *, namespace: tuple[str, ...], space: str, origin: str) -> Draft:
     """The memory that a node with an embedding becomes.
 
     Raises:
@@ -55,6 +55,7 @@ def to_draft(node: BaseNode, *, namespace: tuple[str, ...], space: str) -> Draft
         metadata={**node.metadata, RESERVED: _rest(node)},
         thread=node.ref_doc_id,
         vectors={space: node.embedding},
+        origin=origin,
         keep_history=False,
     )
 
@@ -110,6 +111,8 @@ def with_provenance(hit: SearchResult) -> BaseNode:
         "type": memory.memory_type,
         "tier": memory.tier,
         "source": memory.source,
+        "origin": memory.origin,
+        "trust": memory.trust,
         "thread": memory.thread,
         "tags": list(memory.tags),
         "event_time": _written(memory.event_time),

@@ -22,7 +22,7 @@ class StrongroomRetriever(BaseRetriever):
     It finds what any agent has stored, memories as well as nodes; `namespace` keeps to it and what is below. `filter`
     is a filter of the vault's, or LlamaIndex's `MetadataFilters`. Vectors are those of the vault's embedder; with
     `embed_model`, those that a `StrongroomVectorStore` stored in `space` with the same model. `options` go to
-    `Vault.search`.
+    `Vault.search`. Documents and what else nobody vouches for are found too; `include_untrusted=False` leaves them out.
 
     Each node's score is the vault's, and where it came from is in its metadata under `memory`, which neither the
     embedding model nor the LLM is shown. Events and traces of LlamaIndex hold the nodes in clear.
@@ -43,7 +43,7 @@ class StrongroomRetriever(BaseRetriever):
         self._handle, self._embed_model = opened(vault), embed_model
         self._space = None if embed_model is None else space
         chosen = NodeFilter(filters=filter) if isinstance(filter, MetadataFilters) else filter
-        self._options = {"top_k": top_k, "namespace": namespace, "filter": chosen, **options}
+        self._options = {"include_untrusted": True, **options, "top_k": top_k, "namespace": namespace, "filter": chosen}
         super().__init__(callback_manager=callback_manager)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:

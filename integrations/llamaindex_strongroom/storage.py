@@ -8,7 +8,7 @@ from llama_index.core.storage.docstore.keyval_docstore import KVDocumentStore
 from llama_index.core.storage.index_store.keyval_index_store import KVIndexStore
 
 from llamaindex_strongroom.kvstore import NAME, StrongroomKVStore
-from llamaindex_strongroom.vectorstore import NAMESPACE, SPACE, StrongroomVectorStore
+from llamaindex_strongroom.vectorstore import NAMESPACE, ORIGIN, SPACE, StrongroomVectorStore
 from vault_core import Vault
 
 
@@ -19,6 +19,7 @@ def storage_context(
     namespace: Sequence[str] = NAMESPACE,
     space: str = SPACE,
     box: str = "main",
+    origin: str = ORIGIN,
     **others: Any,
 ) -> StorageContext:
     """The stores of a vault as LlamaIndex wants them: `VectorStoreIndex(…, storage_context=storage_context(vault))`.
@@ -31,6 +32,6 @@ def storage_context(
     return StorageContext.from_defaults(
         docstore=KVDocumentStore(kvstore),
         index_store=KVIndexStore(kvstore),
-        vector_store=StrongroomVectorStore(vault, namespace=namespace, space=space, box=box),
+        vector_store=StrongroomVectorStore(vault, namespace=namespace, space=space, box=box, origin=origin),
         **others,
     )

@@ -22,6 +22,7 @@ from vault_core.errors import InvalidInputError
 
 NAMESPACE = ("llamaindex",)
 SPACE = "llamaindex"
+ORIGIN = "import"
 MMR_THRESHOLD = 0.5  # LlamaIndex's own default
 MODES = "default, text_search, sparse, hybrid and mmr"
 
@@ -32,6 +33,10 @@ class StrongroomVectorStore(BasePydanticVectorStore):
     The namespace is this store's own: `clear` erases what is in it, and the root is refused. Several stores share a
     vault under different namespaces; those that share a space use one embedding model. Texts are searchable by words as
     well, here and by every other agent that opens the vault; with an embedder of its own the vault embeds them too.
+
+    `origin` is who says what the nodes say. Documents come from files and pages, so it is `import`: this store finds
+    them, but they are not taken for the user's word. Other searches see them with `include_untrusted=True`, or once the
+    user vouches for one (`Vault.trust`). Give `origin="user"` for what the user wrote.
 
     Modes: `default` (cosine), `text_search` and `sparse` (words, and what stands beside them in a
     document), `hybrid` (both, weighed by the vault; `alpha` may be 0
@@ -46,16 +51,23 @@ class StrongroomVectorStore(BasePydanticVectorStore):
     namespace: tuple[str, ...] = NAMESPACE
     space: str = SPACE
     box: str = "main"
+    origin: str = ORIGIN
     _handle: Handle = PrivateAttr()
 
     def __init__(
-        self, vault: Vault, *, namespace: Sequence[str] = NAMESPACE, space: str = SPACE, box: str = "main"
+        self,
+        vault: Vault,
+        *,
+        namespace: Sequence[str] = NAMESPACE,
+        space: str = SPACE,
+        box: str = "main",
+        origin: str = ORIGIN,
     ) -> None:
         handle = opened(vault)
         if isinstance(namespace, str) or not namespace:
             raise InvalidInputError('namespace must be a tuple with at least one label, such as ("notes",)')
         vault.count(namespace=namespace, box=box)  # refuses labels and boxes that no write would accept
-        super().__init__(namespace=tuple(namespace), space=space, box=box)  # type: ignore[call-arg]
+        super().__init__(namespace=tuple(namespace), space=space, box=box, origin=origin)  # type: ignore[call-arg]
         self._handle = handle
 
     @classmethod
@@ -72,7 +84,7 @@ class StrongroomVectorStore(BasePydanticVectorStore):
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:  # noqa: ARG002  the interface's
         """Store nodes that have embeddings, in one commit; a node that is there already is replaced."""
-        drafts = [to_draft(node, namespace=self.namespace, space=self.space) for node in nodes]
+        drafts = [to_draft(node, namespace=self.namespace, space=self.space, origin=self.origin) for node in nodes]
         self.client.add_many(drafts, box=self.box)
         return [node.node_id for node in nodes]
 
@@ -168,6 +180,7 @@ class StrongroomVectorStore(BasePydanticVectorStore):
             "namespace": self.namespace,
             "exact": True,
             "filter": chosen if chosen.asks else None,
+            "include_untrusted": True,
             "box": self.box,
         }
 

@@ -12,8 +12,9 @@ from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.memory import Memory
 
-from llamaindex_strongroom import StrongroomChatStore, StrongroomMemoryBlock
+from llamaindex_strongroom import StrongroomChatStore, StrongroomMemoryBlock, StrongroomVectorStore
 from llamaindex_strongroom.block import HEADING
+from support.nodes import node
 from support.processes import call
 from support.vaults import create, reopen
 from vault_core import Vault
@@ -157,6 +158,17 @@ def test_what_other_agents_stored_is_recalled(vault: Vault) -> None:
     vault.add("Nora is allergic to nuts", source="another program", namespace=("anywhere",))
 
     assert "Nora is allergic to nuts" in chatted(vault, "s", "What is Nora allergic to?")
+
+
+def test_what_a_document_says_is_not_taken_for_a_memory(vault: Vault) -> None:
+    for origin in ("import", "user"):
+        store = StrongroomVectorStore(vault, namespace=(origin,), origin=origin)
+        store.add([node(origin, f"Nora is allergic to nuts, says the {origin}")])
+
+    shown = chatted(vault, "s", "What is Nora allergic to?")
+
+    assert "says the user" in shown
+    assert "says the import" not in shown
 
 
 def test_words_are_remembered_before_the_queue_overflows_and_only_once(vault: Vault) -> None:

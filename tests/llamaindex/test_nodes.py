@@ -70,8 +70,10 @@ def test_other_agents_read_a_node_as_a_memory(tmp_path: Path) -> None:
     with create(tmp_path) as vault:
         StrongroomVectorStore(vault).add([node("n", "Bob brews oolong", document="diary", year=2025)])
 
-        (hit,) = vault.search("oolong", filter={"metadata.year": 2025})
+        assert vault.search("oolong") == []  # a document is not the user's word
+        (hit,) = vault.search("oolong", filter={"metadata.year": 2025}, include_untrusted=True)
 
+        assert hit.memory.origin == "import"
         assert (hit.memory.id, hit.memory.text, hit.memory.thread) == ("n", "Bob brews oolong", "diary")
 
 

@@ -33,13 +33,14 @@ def test_it_finds_memories_and_nodes_alike(filled: Vault) -> None:
 
 
 def test_a_hit_brings_its_score_and_where_it_came_from(filled: Vault) -> None:
-    (hit,) = filled.search("green tea", top_k=1)
+    (hit,) = filled.search("green tea", top_k=1, include_untrusted=True)
 
     (found,) = StrongroomRetriever(filled, top_k=1).retrieve("green tea")
 
     told = found.node.metadata["memory"]
     assert found.score == pytest.approx(hit.score)
     assert sum(told["parts"].values()) == pytest.approx(found.score)
+    assert told["trust"] == "trusted"
     assert (told["namespace"], told["source"], told["version"]) == (["anna"], "anna", hit.memory.version)
     assert told["created_at"] == hit.memory.created_at.isoformat()
     assert told["provenance"] == dict(hit.memory.provenance)
@@ -58,6 +59,14 @@ def test_it_keeps_to_a_namespace_and_a_filter(filled: Vault) -> None:
     for options in ({"namespace": ("anna",)}, {"filter": drinks}, {"filter": {"metadata.kind": "drink"}}):
         found = StrongroomRetriever(filled, **options).retrieve("drinks")
         assert [one.node.node_id for one in found] == ["m"]
+
+
+def test_documents_nobody_vouches_for_can_be_left_out(filled: Vault) -> None:
+    retriever = StrongroomRetriever(filled, include_untrusted=False)
+
+    assert retriever.retrieve("oolong") == []
+    filled.trust("n", namespace=("llamaindex",))
+    assert retriever.retrieve("oolong")[0].node.node_id == "n"
 
 
 def test_awaited_it_finds_the_same(filled: Vault) -> None:
