@@ -247,3 +247,21 @@ def test_a_transaction_that_was_used_after_its_end_changes_nothing(vault: Vault)
     kept[0].add("too late")
 
     assert state(vault) == before
+
+
+def test_a_transaction_scans_items_as_they_were_before_it(vault: Vault) -> None:
+    vault.items("chat").put_many([("a/1", b"1", {"by": "Anna"}), ("a/2", b"2"), ("b/1", b"3", {"by": "Anna"})])
+
+    def work(tx: Transaction) -> list[list[bytes]]:
+        tx.put_item("chat", "a/3", b"4")
+        tx.delete_item("chat", "a/2")
+        scans = [
+            tx.scan_items("chat", "a/"),
+            tx.scan_items("chat", where={"by": "Anna"}),
+            tx.scan_items("chat", "row"),
+            tx.scan_items("nothing"),
+        ]
+        return [[item.value for item in items] for items in scans]
+
+    assert vault.transact(work) == [[b"1", b"2"], [b"1", b"3"], [b"1"], []]
+    assert [item.key for item in vault.items("chat").scan("a/")] == ["a/1", "a/3"]

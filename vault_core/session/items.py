@@ -112,16 +112,16 @@ class Items:
         if order not in ("key", "commit"):
             raise InvalidInputError('order must be "key" or "commit"')
         check_page(limit, offset)
-        tree = _tree(where)
+        tree = where_tree(where)
         return self._scan(check_prefix(prefix), tree, order == "commit", reverse, limit, offset)
 
     def count(self, prefix: str = "", where: Mapping[str, Any] | None = None) -> int:
         """How many items a scan would give; values are not opened."""
-        tree = _tree(where)
+        tree = where_tree(where)
         with self._session.reading() as session:
             catalogue = session.index(session.box(self.box)).catalogue
             rows = catalogue.items(self.collection, check_prefix(prefix), by_commit=False, reverse=False)
-            return sum(_fits(row, tree) for row in rows)
+            return sum(fits(row, tree) for row in rows)
 
     def keys(self, prefix: str = "") -> list[str]:
         """All keys that begin with `prefix`, in order; values are not opened."""
@@ -136,7 +136,7 @@ class Items:
         with self._session.reading() as session:
             catalogue = session.index(session.box(self.box)).catalogue
             rows = catalogue.items(self.collection, prefix, by_commit=by_commit, reverse=reverse)
-            fitting = [row for row in rows if _fits(row, tree)]
+            fitting = [row for row in rows if fits(row, tree)]
         end = None if limit is None else offset + limit
         chosen = fitting[offset:end]
         for start in range(0, len(chosen), _BATCH):
@@ -158,7 +158,8 @@ class Items:
         return key, bytes(value), plain
 
 
-def _tree(where: Mapping[str, Any] | None) -> Filter:
+def where_tree(where: Mapping[str, Any] | None) -> Filter:
+    """The filter over attributes that a `where` stands for."""
     if where is None:
         return parse_filter(None)
     if not isinstance(where, Mapping):
@@ -166,7 +167,9 @@ def _tree(where: Mapping[str, Any] | None) -> Filter:
     return parse_filter({f"metadata.{name}": value for name, value in where.items()})
 
 
-def _fits(row: ItemRow, tree: Filter) -> bool:
+def fits(row: ItemRow, tree: Filter) -> bool:
+    """Whether an item's attributes fit."""
+
     def lookup(path: Path) -> Any:
         return descend(json.loads(row.attributes), path[1:]) if row.attributes else MISSING
 

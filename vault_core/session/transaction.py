@@ -6,10 +6,12 @@ from typing import Any
 from vault_core.errors import MemoryNotFoundError
 from vault_core.lifecycle import Batch
 from vault_core.memory import Draft, Item, Memory
+from vault_core.memory.arguments import check_prefix
 from vault_core.memory.codec import decode_item
 from vault_core.memory.draft import check_id, check_item, check_key, check_label, check_namespace, draft_of
 from vault_core.memory.model import Address
 from vault_core.memory.times import from_micros
+from vault_core.session.items import fits, where_tree
 from vault_core.session.memories import current_row, fetch
 from vault_core.session.session import Session
 
@@ -68,6 +70,17 @@ class Transaction:
             return None
         found = session.plaintexts(box, {row.address: row.digest})
         return decode_item(found[row.address], Address.of(row.address)) if row.address in found else None
+
+    def scan_items(self, collection: str, prefix: str = "", where: Mapping[str, Any] | None = None) -> list[Item]:
+        """The items that `Items.scan` would have given before the transaction, by key."""
+        session, box, tree = self._session, self._session.box(self._box), where_tree(where)
+        catalogue = session.index(box).catalogue
+        rows = catalogue.items(
+            check_label(collection, "collection"), check_prefix(prefix), by_commit=False, reverse=False
+        )
+        wanted = {row.address: row.digest for row in rows if fits(row, tree)}
+        found = session.plaintexts(box, wanted)
+        return [decode_item(found[number], Address.of(number)) for number in wanted if number in found]
 
     def put_item(self, collection: str, key: str, value: bytes, attributes: Mapping[str, Any] | None = None) -> Item:
         """Write an item; the one before is erased."""
