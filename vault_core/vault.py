@@ -19,7 +19,7 @@ from vault_core.memory import Draft, Memory, Namespace, SearchResult, Space
 from vault_core.memory.arguments import check_callable, check_fraction, check_ids
 from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_namespace, check_vector, draft_of
 from vault_core.memory.model import TIERS
-from vault_core.memory.times import from_micros
+from vault_core.memory.times import KEEP, from_micros
 from vault_core.retrieval.choice import Reranker
 from vault_core.session import Session, locks, reading
 from vault_core.session.consolidating import Consolidation, consolidate
@@ -42,7 +42,6 @@ Memories = list[Memory]
 MaybeMemories = list[Memory | None]
 Namespaces = list[Namespace]
 Mode = Literal["hybrid", "lexical", "dense"]
-_KEEP: Any = object()  # "leave as it is", where None has a meaning of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,15 +212,14 @@ class Vault:
         return self._writer.restore(check_id(id), version, check_namespace(namespace), box)
 
     def touch(
-        self, ids: Iterable[str], *, namespace: Sequence[str] = (), expires_at: Any = _KEEP, box: str = "main"
+        self, ids: Iterable[str], *, namespace: Sequence[str] = (), expires_at: Any = KEEP, box: str = "main"
     ) -> int:
         """Confirm memories as still true and used; with `expires_at` change when they expire (None: never).
 
         Raises:
             MemoryNotFoundError: one of them is not there; none is changed.
         """
-        keep, moment = expires_at is _KEEP, None if expires_at is _KEEP else expires_at
-        return self._writer.touch(ids, check_namespace(namespace), box, moment, keep_expiry=keep)
+        return self._writer.touch(ids, check_namespace(namespace), box, expires_at)
 
     def archive(self, id: str, *, namespace: Sequence[str] = (), undo: bool = False, box: str = "main") -> None:
         """Hide a memory from every query without erasing anything; `undo` brings it back."""
@@ -272,12 +270,14 @@ class Vault:
         return self._writer.forget(None, (), query, box, dry_run=dry_run)
 
     def transact(self, work: Callable[[Transaction], T], *, box: str = "main") -> T:
-        """Run `work(tx)` on the newest state; all it writes is one commit, nothing if it raises. It may run again."""
+        """Run `work(tx)` on the newest state; all it writes is one commit, nothing if it raises.
+
+        It may run again: after a conflict, and once what it adds without vectors has been embedded.
+        """
         check_callable(work, "what transact runs")
-        writer, session = self._writer, self._session
-        return writer.commit(
-            check_label(box, "box"),
-            lambda batch: work(Transaction(session, box, batch, writer.drafted, writer.revised)),
+        check_label(box, "box")
+        return self._writer.transact(
+            box, lambda batch, drafted, revised: work(Transaction(self._session, box, batch, drafted, revised))
         )
 
     # reading by id
@@ -428,17 +428,22 @@ class Vault:
         order_by: Order = "-updated",
         limit: int | None = 100,
         offset: int = 0,
+        searched: bool = False,
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
         box: Boxes = None,
     ) -> Memories:
-        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first."""
+        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first.
+
+        `searched` leaves out those that were added with `index=False`.
+        """
         query = Query(
             namespace=namespace,
             exact=exact,
             memory_type=memory_type,
             filter=filter,
+            searched=searched,
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,
@@ -500,9 +505,13 @@ class Vault:
         max_depth: int | None = None,
         limit: int | None = None,
         offset: int = 0,
+        include_expired: bool = True,
         box: Boxes = None,
     ) -> Namespaces:
-        """Namespaces that hold memories, sorted and cut to `max_depth`; `"*"` in prefix or suffix is any one label."""
+        """Namespaces that hold memories, sorted and cut to `max_depth`; `"*"` in prefix or suffix is any one label.
+
+        `include_expired=False` leaves out those where everything has expired.
+        """
         return reading.namespaces(
             self._session,
             box,
@@ -511,6 +520,7 @@ class Vault:
             max_depth=max_depth,
             limit=limit,
             offset=offset,
+            include_expired=include_expired,
         )
 
     def items(self, collection: str, *, box: str = "main") -> Items:

@@ -6,6 +6,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
+import numpy as np
+
 from vault_core.errors import InvalidInputError, MemoryNotFoundError
 from vault_core.index import BoxIndex
 from vault_core.keys import Box
@@ -40,6 +42,7 @@ class Query:
     include_archived: bool = False
     as_of: datetime | str | None = None
     thread: str | None = None
+    searched: bool = False  # only what a search may find: without memories that were added with index=False
     box: Boxes = None
 
     def scope(self, session: Session, box: Box) -> Scope:
@@ -57,6 +60,7 @@ class Query:
             archived=self.include_archived,
             versions=as_of is not None,
             thread=None if self.thread is None else check_label(self.thread, "thread"),
+            searched=self.searched,
             predicate=combined(
                 of_type(index, memory_type), known_at(session, box, as_of), predicate(session, box, self.filter)
             ),
@@ -221,6 +225,7 @@ def namespaces(
     max_depth: int | None,
     limit: int | None,
     offset: int,
+    include_expired: bool = True,
 ) -> list[Namespace]:
     """Namespaces that hold memories, in order; "*" stands for one label."""
     check_page(limit, offset)
@@ -228,8 +233,11 @@ def namespaces(
         check_place(max_depth, "max_depth")
     with session.reading():
         found: set[Namespace] = set()
-        for box in Query(box=boxes).boxes(session):
-            found |= session.index(box).catalogue.occupied().keys()
+        query = Query(box=boxes, include_superseded=True, include_archived=True, include_expired=include_expired)
+        for box in query.boxes(session):
+            index = session.index(box)
+            mask = query.scope(session, box).mask(index, searched=False)
+            found.update(map(index.catalogue.labels, np.unique(index.columns.namespace[mask]).tolist()))
     fitting = {
         labels[:max_depth]
         for labels in found
