@@ -209,12 +209,3 @@ def test_a_namespace_where_everything_has_expired_can_be_left_out(tmp_path: Path
 
         assert vault.namespaces() == [("both",), ("past",)]
         assert vault.namespaces(include_expired=False) == [("both",)]
-
-
-def test_a_list_can_leave_out_what_is_kept_out_of_search(tmp_path: Path) -> None:
-    with vaults.create(tmp_path) as vault:
-        vault.add("hidden", index=False)
-        vault.add("found")
-
-        assert [memory.text for memory in vault.list(searched=True)] == ["found"]
-        assert [memory.text for memory in vault.list()] == ["found", "hidden"]

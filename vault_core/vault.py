@@ -428,22 +428,17 @@ class Vault:
         order_by: Order = "-updated",
         limit: int | None = 100,
         offset: int = 0,
-        searched: bool = False,
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
         box: Boxes = None,
     ) -> Memories:
-        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first.
-
-        `searched` leaves out those that were added with `index=False`.
-        """
+        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first."""
         query = Query(
             namespace=namespace,
             exact=exact,
             memory_type=memory_type,
             filter=filter,
-            searched=searched,
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,

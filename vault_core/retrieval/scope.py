@@ -25,7 +25,6 @@ class Scope:
     archived: bool = False
     versions: bool = False  # earlier versions too, not only current ones
     thread: str | None = None  # only memories of this conversation
-    searched: bool = False  # only memories that a search may find
     predicate: Predicate | None = None  # a filter over addresses, judged in the order of the ranking
 
     def mask(self, index: BoxIndex, *, searched: bool) -> Mask:
@@ -47,7 +46,7 @@ class Scope:
         )
         if self.thread is not None:
             mask &= np.isin(index.columns.thread, index.columns.threads_called(self.thread))
-        if searched or self.searched:
+        if searched:
             mask &= (index.columns.flags & SEARCHED) != 0
         return mask
 

@@ -42,7 +42,6 @@ class Query:
     include_archived: bool = False
     as_of: datetime | str | None = None
     thread: str | None = None
-    searched: bool = False  # only what a search may find: without memories that were added with index=False
     box: Boxes = None
 
     def scope(self, session: Session, box: Box) -> Scope:
@@ -60,7 +59,6 @@ class Query:
             archived=self.include_archived,
             versions=as_of is not None,
             thread=None if self.thread is None else check_label(self.thread, "thread"),
-            searched=self.searched,
             predicate=combined(
                 of_type(index, memory_type), known_at(session, box, as_of), predicate(session, box, self.filter)
             ),
