@@ -31,6 +31,8 @@ _AWAITED = frozenset(
         "list",
         "count",
         "namespaces",
+        "seal",
+        "unseal",
         "consolidate",
         "checkpoint",
         "stats",

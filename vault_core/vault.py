@@ -25,6 +25,7 @@ from vault_core.session import Session, locks, reading
 from vault_core.session.consolidating import Consolidation, consolidate
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
+from vault_core.session.outside import seal_outside, unseal_outside
 from vault_core.session.reading import Boxes, Order, Query
 from vault_core.session.reembed import BATCH, Reembedding, reembed
 from vault_core.session.session import microseconds
@@ -522,6 +523,25 @@ class Vault:
         """The items of a collection: bytes by key, for what is no memory."""
         return Items(self._session, self._writer.commit, collection, box)
 
+    # bytes that are kept elsewhere
+
+    def seal(self, plaintext: bytes, *, purpose: str, box: str = "main") -> bytes:
+        """Seal bytes that you keep elsewhere, such as rows of another database; only this vault opens them.
+
+        `purpose` is a label that `unseal` has to be given too, so that what was sealed for one use is refused by
+        another. Order, completeness and age are not protected: whoever keeps the bytes may drop them, serve older
+        ones, or swap two of one purpose. What is stored in the vault itself has no such gaps.
+        """
+        return seal_outside(self._session, plaintext, purpose, box)
+
+    def unseal(self, sealed: bytes, *, purpose: str, box: str = "main") -> bytes:
+        """Open what `seal` gave, also after the keys were rotated.
+
+        Raises:
+            VaultTamperedError: other bytes, or sealed by another vault, for another box or purpose.
+        """
+        return unseal_outside(self._session, sealed, purpose, box)
+
     # the vault
 
     def consolidate(
@@ -645,6 +665,11 @@ class Vault:
     def id(self) -> str:
         """The vault's id, 32 hex digits."""
         return self._session.header.vault.hex()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it was opened read-only."""
+        return self._session.read_only
 
     @property
     def accepted_rollback(self) -> bool:
