@@ -20,7 +20,7 @@ def embed(
         EmbedderMismatchError: they gave other vectors than the index says.
         InvalidInputError: they are async alone; use the store's async methods.
     """
-    if getattr(embeddings, "afunc", None) is not None:
+    if (documents or queries) and getattr(embeddings, "afunc", None) is not None:
         raise InvalidInputError("the index's embed function is async; use aput, asearch or abatch")
     try:
         made = embeddings.embed_documents(list(documents)) if documents else []
