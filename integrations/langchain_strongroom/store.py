@@ -80,7 +80,8 @@ class StrongroomStore(BaseStore):
     Without `index`, a query is answered by the vault's own ranking (words, and its embedder where it has one); what the
     query says nothing about comes after, without a score. With `index` (`dims`, `embed`, `fields`) scores are plain
     cosines of those embeddings. `ttl` is LangGraph's `TTLConfig`; expired items are hidden unless it says
-    `omit_expired=False`.
+    `omit_expired=False`. What is put is unconfirmed (`origin="agent"`): it is found, but is in no briefing until the
+    user vouches for it; an application that writes what the user said passes `origin="user"`.
 
     Safe from any thread; the async methods work in threads, so the event loop is never blocked. Errors are those of
     `vault_core.errors`, and upstream's `InvalidNamespaceError`; a batch that raises has written nothing.
@@ -95,9 +96,10 @@ class StrongroomStore(BaseStore):
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
         space: str = SPACE,
+        origin: str | None = "agent",
         box: str = "main",
     ) -> None:
-        self._vault, self._space, self._box = vault, space, box
+        self._vault, self._space, self._origin, self._box = vault, space, origin, box
         self.index_config = index
         self.ttl_config = ttl
         self.embeddings = None if index is None else ensure_embeddings(index.get("embed"))
@@ -235,7 +237,7 @@ class StrongroomStore(BaseStore):
                 self._vault.transact(lambda tx: _refresh(tx, read, moment), box=self._box)
             return [results.get(at) for at in range(len(batch.ops))]
         drafts = [
-            draft_of(op, _searched(batch.texts[key]), self._vectors(batch, key), moment)
+            draft_of(op, _searched(batch.texts[key]), self._vectors(batch, key), moment, self._origin)
             for key, op in batch.puts.items()
             if op.value is not None
         ]
@@ -292,7 +294,7 @@ class StrongroomStore(BaseStore):
         ranked: list[tuple[Memory, float | None]] = [(hit.memory, hit.score) for hit in hits]
         if len(ranked) < end:
             seen = {key_of(memory) for memory, _ in ranked}
-            rest = self._vault.list(limit=end, **where)
+            rest = self._vault.list(limit=end, include_untrusted=False, **where)
             ranked += [(one, None) for one in rest if key_of(one) not in seen]
         return ranked[op.offset : end]
 

@@ -53,7 +53,9 @@ def hit_of(memory: Memory, score: float | None) -> SearchItem:
     )
 
 
-def draft_of(op: PutOp, texts: Texts | None, vectors: Mapping[str, Any] | None, now: datetime) -> Draft:
+def draft_of(
+    op: PutOp, texts: Texts | None, vectors: Mapping[str, Any] | None, now: datetime, origin: str | None
+) -> Draft:
     """The memory that a put writes. `texts` are what is searched of it: None for everything, none for nothing."""
     return Draft(
         content=_content(op.value),
@@ -64,6 +66,7 @@ def draft_of(op: PutOp, texts: Texts | None, vectors: Mapping[str, Any] | None, 
         metadata=None if op.ttl is None else {TTL_MINUTES: op.ttl},
         expires_at=None if op.ttl is None else _after(op.ttl, now),
         keep_history=False,
+        origin=origin,
     )
 
 
