@@ -43,7 +43,7 @@ class Scripted(BaseChatModel):
         """Take tools as they are: the script knows them."""
         return self
 
-    def _generate(self, messages: list[BaseMessage], **_: Any) -> ChatResult:
+    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
         self.seen.append(list(messages))
         return ChatResult(generations=[ChatGeneration(message=self.script(messages))])
 
