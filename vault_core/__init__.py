@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         WrongPassphraseError,
     )
     from vault_core.keys import CommandKey, FileKey, KeyProvider, KeyringKey, Passphrase, RecoveryKey, new_key_text
-    from vault_core.lifecycle import Receipt, Summariser
+    from vault_core.lifecycle import Briefing, ForgetPolicy, Receipt, Summariser, strength
     from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
     from vault_core.retrieval.choice import Reranker
     from vault_core.session.consolidating import Consolidation
@@ -46,6 +46,7 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "AsyncVault": "vault_core.aio",
+    "Briefing": "vault_core.lifecycle",
     "CallableEmbedder": "vault_core.embedders",
     "CommandKey": "vault_core.keys",
     "ConflictError": "vault_core.errors",
@@ -58,6 +59,7 @@ _HOMES = {
     "FactSlot": "vault_core.memory",
     "FileKey": "vault_core.keys",
     "Filter": "vault_core.memory",
+    "ForgetPolicy": "vault_core.lifecycle",
     "FormatTooNewError": "vault_core.errors",
     "InvalidInputError": "vault_core.errors",
     "Item": "vault_core.memory",
@@ -95,6 +97,7 @@ _HOMES = {
     "VaultTamperedError": "vault_core.errors",
     "WrongPassphraseError": "vault_core.errors",
     "new_key_text": "vault_core.keys",
+    "strength": "vault_core.lifecycle",
 }
 
 
@@ -113,6 +116,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AsyncVault",
+    "Briefing",
     "CallableEmbedder",
     "CommandKey",
     "ConflictError",
@@ -125,6 +129,7 @@ __all__ = [
     "FactSlot",
     "FileKey",
     "Filter",
+    "ForgetPolicy",
     "FormatTooNewError",
     "InvalidInputError",
     "Item",
@@ -162,4 +167,5 @@ __all__ = [
     "VaultTamperedError",
     "WrongPassphraseError",
     "new_key_text",
+    "strength",
 ]

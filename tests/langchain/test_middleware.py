@@ -404,3 +404,16 @@ def test_store_saver_and_middleware_share_one_vault(vault: Vault, way: Way) -> N
     said = sorted(item.value["content"] for item in store.search(("agents", "alice")))
     assert said == ["Alice wants short answers", "Be brief. I live in?", "I live in Rome."]
     assert AIMessage in {type(one) for one in app.get_state({"configurable": {"thread_id": "one"}}).values["messages"]}
+
+
+@WAYS
+def test_what_an_agent_should_always_have_comes_first(vault: Vault, way: Way) -> None:
+    vault.add("I am allergic to nuts", namespace=("agents", "alice"), memory_type="PERSONA")
+    vault.add("I am allergic to cats", namespace=("agents", "bob"), memory_type="PERSONA")
+    vault.add("The cake shop is closed on Mondays", namespace=("agents", "alice"))
+    model = Scripted(script=saying("ok"))
+
+    way(agent(model, middleware(vault, briefing=True)), "Which cake shop is open?")
+
+    told = [json.loads(one)["memory"] for one in system_of(model.seen[0]).splitlines()[1:]]
+    assert told == ["I am allergic to nuts", "The cake shop is closed on Mondays"]

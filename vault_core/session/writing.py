@@ -69,6 +69,7 @@ class Writer:
     def commit(self, box: str, work: Callable[[Batch], T], *, purge: bool = False) -> T:
         """Run `work` on a batch inside the critical section and commit what it collects."""
         results: list[T] = []
+        noted: dict[int, tuple[int, int]] = {}
         session = self._session
         unreachable = False
 
@@ -91,16 +92,21 @@ class Writer:
                 fingerprint=fingerprint,
             )
             results.append(work(batch))
-            return batch.plan(purge=purge)
+            noted.clear()
+            noted.update(session.uses.waiting(target.id))
+            return batch.plan(purge=purge, uses=noted)
+
+        def after() -> None:
+            session.uses.taken(session.box(box).id, noted)
 
         try:
-            session.commit(plan)
+            session.commit(plan, after)
         except _Unnamed:
             try:
                 self.fingerprint()
             except UnavailableError:  # the caller's own vectors: whose they are is not known
                 unreachable = True
-            session.commit(plan)
+            session.commit(plan, after)
         return results[0]
 
     def fingerprint(self) -> str:
