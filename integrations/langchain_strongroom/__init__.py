@@ -13,7 +13,7 @@ _HOMES = {
     "StrongroomSerializer": "langchain_strongroom.cipher",
     "StrongroomStore": "langchain_strongroom.store",
 }
-_PACKAGES = {"langchain": "langchain", "langgraph": "langgraph"}  # those that the extra leaves to the user's app
+_OF_THE_EXTRA = ("langchain_core", "langgraph.checkpoint", "langgraph.store")  # the rest is the user's app's
 
 
 def __getattr__(name: str) -> Any:
@@ -25,10 +25,16 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(__name__):
             raise
-        package = _PACKAGES.get(error.name or "", "'strongroom[langchain]'")
+        package = _package(error.name or "")
         raise ModuleNotFoundError(f"{name} needs {error.name}: pip install {package}", name=error.name) from error
     globals()[name] = value
     return value
+
+
+def _package(module: str) -> str:
+    if module == "langgraph" or module.startswith(_OF_THE_EXTRA):
+        return "'strongroom[langchain]'"
+    return module.partition(".")[0]
 
 
 def __dir__() -> list[str]:
