@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vault_core.session.transaction import Transaction
     from vault_core.session.verify import Report
     from vault_core.store import EphemeralStore, SqliteStore, Store
+    from vault_core.transfer import ExportReport, ImportReport, Skipped
     from vault_core.vault import Stats, Vault
 
 __version__ = "0.1.0.dev0"
@@ -56,11 +57,13 @@ _HOMES = {
     "EmbedderMismatchError": "vault_core.errors",
     "EmbedderUnavailableWarning": "vault_core.errors",
     "EphemeralStore": "vault_core.store",
+    "ExportReport": "vault_core.transfer",
     "FactSlot": "vault_core.memory",
     "FileKey": "vault_core.keys",
     "Filter": "vault_core.memory",
     "ForgetPolicy": "vault_core.lifecycle",
     "FormatTooNewError": "vault_core.errors",
+    "ImportReport": "vault_core.transfer",
     "InvalidInputError": "vault_core.errors",
     "Item": "vault_core.memory",
     "Items": "vault_core.session.items",
@@ -81,6 +84,7 @@ _HOMES = {
     "SearchResult": "vault_core.memory",
     "SentenceTransformerEmbedder": "vault_core.embedders.sentence",
     "SessionStateError": "vault_core.errors",
+    "Skipped": "vault_core.transfer",
     "SlotEntry": "vault_core.session.locks",
     "Space": "vault_core.memory",
     "SqliteStore": "vault_core.store",
@@ -126,11 +130,13 @@ __all__ = [
     "EmbedderMismatchError",
     "EmbedderUnavailableWarning",
     "EphemeralStore",
+    "ExportReport",
     "FactSlot",
     "FileKey",
     "Filter",
     "ForgetPolicy",
     "FormatTooNewError",
+    "ImportReport",
     "InvalidInputError",
     "Item",
     "Items",
@@ -151,6 +157,7 @@ __all__ = [
     "SearchResult",
     "SentenceTransformerEmbedder",
     "SessionStateError",
+    "Skipped",
     "SlotEntry",
     "Space",
     "SqliteStore",

@@ -37,6 +37,8 @@ _AWAITED = frozenset(
         "seal",
         "unseal",
         "consolidate",
+        "export_memories",
+        "import_memories",
         "checkpoint",
         "stats",
         "reembed",

@@ -21,7 +21,7 @@ from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_
 from vault_core.memory.model import TIERS
 from vault_core.memory.times import KEEP, from_micros
 from vault_core.retrieval.choice import Reranker
-from vault_core.session import Session, fading, locks, reading
+from vault_core.session import Session, arriving, fading, leaving, locks, reading
 from vault_core.session.briefing import brief
 from vault_core.session.consolidating import Consolidation, consolidate
 from vault_core.session.items import Items
@@ -34,6 +34,8 @@ from vault_core.session.transaction import Transaction
 from vault_core.session.verify import Progress, Report, verify
 from vault_core.session.writing import Writer
 from vault_core.store import open_store
+from vault_core.transfer import ExportReport, ImportReport
+from vault_core.transfer.formats import AUTO
 
 if TYPE_CHECKING:
     from vault_core.aio import AsyncVault
@@ -262,11 +264,13 @@ class Vault:
         namespace: Sequence[str] | None = None,
         filter: Any = None,
         policy: ForgetPolicy | None = None,
+        missing_ok: bool = False,
         dry_run: bool = False,
         box: str = "main",
     ) -> Receipt:
         """Erase memories by id, or all that a filter (and a namespace with what is below it) selects, in one commit.
 
+        With `missing_ok`, ids that are not there are passed over; the receipt's `ids` are those that were.
         With a `policy` only those among them that have grown weak: they become ghosts, out of every answer, which
         confirming (`touch`), pinning or adding them again brings back, and `expire` erases once their time is over.
 
@@ -278,7 +282,7 @@ class Vault:
             if filter is not None or policy is not None:
                 raise InvalidInputError("give ids, or a filter or policy, not both")
             exact = check_namespace(() if namespace is None else namespace)
-            return self._writer.forget(check_ids(ids), exact, None, box, dry_run=dry_run)
+            return self._writer.forget(check_ids(ids), exact, None, box, missing_ok=missing_ok, dry_run=dry_run)
         if policy is not None:
             if not isinstance(policy, ForgetPolicy):
                 raise InvalidInputError("policy must be a ForgetPolicy")
@@ -289,7 +293,7 @@ class Vault:
         query = Query(
             namespace=namespace, filter=filter, include_superseded=True, include_expired=True, include_archived=True
         )
-        return self._writer.forget(None, (), query, box, dry_run=dry_run)
+        return self._writer.forget(None, (), query, box, missing_ok=True, dry_run=dry_run)
 
     def expire(self, *, box: Boxes = None, dry_run: bool = False) -> Receipt:
         """Erase what has expired, and ghosts whose time is over.
@@ -613,6 +617,84 @@ class Vault:
             UnavailableError: the summariser or the embedder failed; nothing is changed.
         """
         return consolidate(self._session, self._writer, self._embedder, namespace, box, summarise, dry_run=dry_run)
+
+    def export_memories(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        namespace: Sequence[str] | None = None,
+        box: Boxes = None,
+        passphrase: str | None = None,
+        history: bool = True,
+        items: bool | None = None,
+        overwrite: bool = False,
+        kdf: KdfParameters | None = None,
+        progress: Progress | None = None,
+    ) -> ExportReport:
+        """Write memories to a file, with ids, times, history, state and vectors (docs/transfer.md).
+
+        **In plain text**, unless `passphrase` seals it; only its owner may read the file. `namespace` takes it and
+        everything below. Without `history` only current versions are written. Items go along unless a namespace is
+        chosen, for they are in none; `items` says otherwise. The file is there whole or not at all.
+        `progress(done, total)` counts memories and items.
+
+        Raises:
+            ConflictError: there is something at this path, and `overwrite` was not asked for.
+            InvalidInputError: the passphrase is too weak, or there can be no file at this path.
+            UnavailableError: it can't be written; or memories were embedded again meanwhile.
+        """
+        return leaving.export_memories(
+            self._session,
+            path,
+            namespace=namespace,
+            box=box,
+            passphrase=passphrase,
+            history=history,
+            items=items,
+            overwrite=overwrite,
+            kdf=kdf,
+            progress=progress,
+        )
+
+    def import_memories(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        passphrase: str | Callable[[], str] | None = None,
+        source: str = AUTO,
+        namespace: Sequence[str] | None = None,
+        box: str | None = None,
+        items: bool | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Bring memories from a file or folder, with ids, times, history, state and vectors (docs/transfer.md).
+
+        `source` names the format; "auto" recognises it. `passphrase` opens what is sealed; a function is asked for it
+        only then. What is there already is left as it is, so that a second
+        import changes nothing; newer versions are added, older ones never override. `namespace` is put in front of
+        every namespace. Memories go into the boxes they were in, which are made where they are missing, or all into
+        `box`. What is wrong in a source is left out and reported; `dry_run` only reports. Nothing is embedded: see
+        `reembed`. `progress(done, total)` counts bytes of the source.
+
+        Raises:
+            InvalidInputError: there is no such file, or it is of no format that is known.
+            WrongPassphraseError: it is sealed, and does not open with this passphrase.
+            VaultTamperedError: a sealed one was changed or cut off; nothing of it was brought.
+            FormatTooNewError: a newer version wrote it.
+        """
+        return arriving.import_memories(
+            self._session,
+            self._writer,
+            path,
+            passphrase=passphrase,
+            source=source,
+            namespace=namespace,
+            box=box,
+            items=items,
+            dry_run=dry_run,
+            progress=progress,
+        )
 
     def checkpoint(self) -> bool:
         """Write a snapshot now, so that the next opening is fast. False if the journal could not be emptied."""

@@ -1,58 +1,48 @@
-"""LangChain's embeddings, asked for many texts at once; what fails is one of the vault's errors."""
+"""LangChain's embeddings as the vault wants them: a name for their vectors, and failures as its own errors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from vault_core.errors import EmbedderMismatchError, InvalidInputError, UnavailableError, VaultError
+from vault_core import EmbedderMismatchError, InvalidInputError, UnavailableError, VaultError
 
-Vectors = Mapping[str, Any]
+PREFIX = "langchain:"
+_MODEL = ("model", "model_name", "model_id", "deployment")  # where LangChain's classes keep the model's name
 
 
-def embed(
-    embeddings: Embeddings, documents: Sequence[str], queries: Sequence[str], *, dimension: int | None
-) -> tuple[Vectors, Vectors]:
-    """Vectors of texts and of queries, each by its text.
+def space_of(embedding: Embeddings) -> str:
+    """The name of the space for an embedding's vectors: its class and its model, if it names one."""
+    names = (getattr(embedding, attribute, None) for attribute in _MODEL)
+    model = next((name for name in names if isinstance(name, str) and name), "")
+    return PREFIX + ":".join(filter(None, (type(embedding).__name__, model)))
+
+
+def check_embedding(given: Any) -> Embeddings:
+    """Something with LangChain's two methods."""
+    if not (callable(getattr(given, "embed_documents", None)) and callable(getattr(given, "embed_query", None))):
+        raise InvalidInputError("an embedding has embed_documents and embed_query, as langchain_core's Embeddings")
+    return given  # type: ignore[no-any-return]  # checked for its shape just above
+
+
+def check_count(vectors: Sequence[Any], texts: Sequence[str]) -> Sequence[Any]:
+    """One vector for each text.
 
     Raises:
-        UnavailableError: the embeddings failed.
-        EmbedderMismatchError: they gave other vectors than the index says.
-        InvalidInputError: they are async alone; use the store's async methods.
+        EmbedderMismatchError: more or fewer.
     """
-    if (documents or queries) and getattr(embeddings, "afunc", None) is not None:
-        raise InvalidInputError("the index's embed function is async; use aput, asearch or abatch")
-    try:
-        made = embeddings.embed_documents(list(documents)) if documents else []
-        asked = [embeddings.embed_query(query) for query in queries]
-    except VaultError:
-        raise
-    except Exception as error:
-        raise UnavailableError(f"the index's embeddings failed ({type(error).__name__})") from error
-    return _named(documents, made, dimension), _named(queries, asked, dimension)
-
-
-async def aembed(
-    embeddings: Embeddings, documents: Sequence[str], queries: Sequence[str], *, dimension: int | None
-) -> tuple[Vectors, Vectors]:
-    """See `embed`; an async function is asked on the event loop, any other in a thread."""
-    try:
-        made = await embeddings.aembed_documents(list(documents)) if documents else []
-        asked = [await embeddings.aembed_query(query) for query in queries]
-    except VaultError:
-        raise
-    except Exception as error:
-        raise UnavailableError(f"the index's embeddings failed ({type(error).__name__})") from error
-    return _named(documents, made, dimension), _named(queries, asked, dimension)
-
-
-def _named(texts: Sequence[str], vectors: Sequence[Any], dimension: int | None) -> Vectors:
     if len(vectors) != len(texts):
-        raise EmbedderMismatchError(f"the index's embeddings gave {len(vectors)} vectors for {len(texts)} texts")
-    if dimension is not None and any(_size(vector) != dimension for vector in vectors):
-        raise EmbedderMismatchError(f"the index says {dimension} dimensions, and its embeddings gave other vectors")
-    return dict(zip(texts, vectors, strict=True))
+        raise EmbedderMismatchError(f"the embedding gave {len(vectors)} vectors for {len(texts)} texts")
+    return vectors
 
 
-def _size(vector: Any) -> int:
-    return len(vector) if hasattr(vector, "__len__") else 0
+@contextmanager
+def asking() -> Iterator[None]:
+    """While an embedding is asked: what it raises becomes `UnavailableError`, with the cause kept."""
+    try:
+        yield
+    except VaultError:
+        raise
+    except Exception as error:
+        raise UnavailableError(f"the embedding failed ({type(error).__name__})") from error

@@ -30,8 +30,8 @@ from langgraph.store.base import (
     validate_op_namespace,
 )
 
-from langchain_strongroom.embedding import aembed, embed
 from langchain_strongroom.filters import filter_of
+from langchain_strongroom.indexing import aembed, embed
 from langchain_strongroom.opening import Opening
 from langchain_strongroom.sweeper import Sweeper
 from langchain_strongroom.values import (

@@ -1,44 +1,44 @@
-"""Stores for the tests of this folder."""
+"""A vault for each test, and the event loop that async tests run on."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from langgraph.store.memory import InMemoryStore
 
-from langchain_strongroom import StrongroomStore
-from support import vaults
-from support.langgraph_stores import Awaited, expect
+from support.vaults import create
 from vault_core import Vault
-
-Make = Callable[..., Any]
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "differs(reason): upstream's InMemoryStore does this otherwise")
 
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Iterator[Vault]:
-    """A vault in RAM."""
-    with Vault.create("memory://", unlock=vaults.key_in(tmp_path)) as vault:
-        yield vault
-        vault.verify(full=True)
-
-
-@pytest.fixture(params=["ours", "ours awaited", "upstream"])
-def make(request: pytest.FixtureRequest, vault: Vault) -> Make:
-    """Makes a store from its options."""
-    if request.param == "upstream":
-        expect(request)
-        return InMemoryStore
-    if request.param == "ours":
-        return lambda **options: StrongroomStore(vault, **options)
-    return lambda **options: Awaited(StrongroomStore(vault, **options))
+    with create(tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture
-def store(make: Make) -> Any:
-    """A store without options."""
-    return make()
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def ticking() -> Callable[[], AbstractAsyncContextManager[None]]:
+    """A context in which the event loop has to get its turn while the vault works in threads."""
+    return _ticking
+
+
+@asynccontextmanager
+async def _ticking() -> AsyncIterator[None]:
+    turns = 0
+
+    async def tick() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    ticker = asyncio.create_task(tick())
+    yield
+    ticker.cancel()
+    assert turns > 200, f"the loop had {turns} turns"

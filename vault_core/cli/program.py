@@ -16,6 +16,7 @@ from vault_core.cli.consolidate import consolidate
 from vault_core.cli.demo import demo
 from vault_core.cli.init import init
 from vault_core.cli.look import briefing, history, list_memories, search, show
+from vault_core.cli.moving import export, import_memories
 from vault_core.cli.reembed import reembed
 from vault_core.cli.slots import slots
 from vault_core.cli.state import status, verify
@@ -102,6 +103,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pin": pin,
     "trust": trust,
     "consolidate": consolidate,
+    "export": export,
+    "import": import_memories,
     "status": status,
     "verify": verify,
     "reembed": reembed,

@@ -16,6 +16,7 @@ RECORD = b"reco"
 MANIFEST = b"mani"
 PART = b"part"
 OUTSIDE = b"outs"
+BUNDLE = b"bund"
 
 NO_BOX = bytes(16)  # the vault itself
 

@@ -365,7 +365,7 @@ class Catalogue:
                     item.address.number,
                     item.collection,
                     item.key,
-                    json.dumps(item.attributes) if item.attributes else None,
+                    attributes_text(item),
                     len(item.value),
                     to_micros(item.created_at),
                     to_micros(item.updated_at),
@@ -535,6 +535,11 @@ def lead_of(memory: Memory) -> str:
         parts.append(memory.event_time.strftime("%A %-d %B %Y"))
     line = " ".join(part for part in parts if part)
     return line + "\n" if line else ""
+
+
+def attributes_text(item: Item) -> str | None:
+    """An item's attributes as its row has them."""
+    return json.dumps(item.attributes) if item.attributes else None
 
 
 class RowLookup:

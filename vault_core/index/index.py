@@ -11,7 +11,7 @@ that were written under it are passed over.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -123,8 +123,11 @@ class BoxIndex:
             expected = _KINDS.get(kinds[n])
             if expected is None or not isinstance(value, expected | None):
                 raise VaultTamperedError(_REFUSED)
-            if isinstance(value, Memory):
-                self._check_vectors(value, kinds, values)
+        brought = {value.name: value for value in values if isinstance(value, Space)}
+        unread = any(value is None and kinds[n] == SPACE for n, value in enumerate(values))  # maybe a successor
+        for value in values:
+            if isinstance(value, Memory) and value.vectors:
+                self._check_vectors(value, brought, unread=unread)
         erased: set[int] = set()
         for op in commit.ops:
             if isinstance(op, Erase):
@@ -138,8 +141,6 @@ class BoxIndex:
             ):
                 raise VaultTamperedError(_REFUSED)
         self._check_unique(values, erased)
-        brought = {value.name: value for value in values if isinstance(value, Space)}
-        unread = any(value is None and kinds[n] == SPACE for n, value in enumerate(values))  # maybe the successor
         if not unread and any(space.name not in brought for space in self.catalogue.spaces_at(erased)):
             raise VaultTamperedError(_REFUSED)
 
@@ -158,13 +159,11 @@ class BoxIndex:
                 raise VaultTamperedError(_REFUSED)
             seen.add(key)
 
-    def _check_vectors(self, memory: Memory, kinds: dict[int, int], values: Sequence[Any]) -> None:
+    def _check_vectors(self, memory: Memory, brought: Mapping[str, Space], *, unread: bool) -> None:
         for name, fields in memory.vectors.items():
-            space = next((one for one in values if isinstance(one, Space) and one.name == name), self.spaces.get(name))
+            space = brought.get(name, self.spaces.get(name))
             if space is None:  # its record may be one that was erased before we came
-                if not self.missing_spaces and not any(
-                    value is None and kinds[n] == SPACE for n, value in enumerate(values)
-                ):
+                if not self.missing_spaces and not unread:
                     raise VaultTamperedError(_REFUSED)
             elif any(len(vector) != space.dimension for vector in fields.values()):
                 raise VaultTamperedError(_REFUSED)

@@ -196,7 +196,7 @@ def texts_kept(vault: Vault, remember: Any, *answers: Any, said: str = "I like t
 
 
 def test_a_turn_may_be_kept_with_the_agents_answer(vault: Vault) -> None:
-    kept = texts_kept(vault, "turn", calling("search_memory", query="tea"), "So do I.")
+    kept = texts_kept(vault, "turn", calling("search_memories", query="tea"), "So do I.")
 
     assert kept == [("I like tea", "user"), ("So do I.", "agent")]
 
@@ -250,9 +250,9 @@ def test_an_agent_searches_remembers_and_forgets_with_tools(vault: Vault, way: W
     other = vault.add("Bob lives in Rome", namespace=("agents", "bob"))
     model = Scripted(
         script=saying(
-            calling("search_memory", query="Where does Alice live? Rome"),
-            calling("forget", id=old.id),
-            calling("forget", id=other.id),
+            calling("search_memories", query="Where does Alice live? Rome"),
+            calling("forget_memory", id=old.id),
+            calling("forget_memory", id=other.id),
             calling("remember", text="Alice lives in Oslo"),
             "Done.",
         )
@@ -274,7 +274,9 @@ def test_an_agent_searches_remembers_and_forgets_with_tools(vault: Vault, way: W
 def test_a_memory_below_the_namespace_is_found_and_forgotten(vault: Vault) -> None:
     deep = vault.add("tea at work", namespace=("agents", "alice", "work"))
     model = Scripted(
-        script=saying(calling("search_memory", query="tea"), calling("forget", id=deep.id, below=["work"]), "ok")
+        script=saying(
+            calling("search_memories", query="tea"), calling("forget_memory", id=deep.id, below=["work"]), "ok"
+        )
     )
 
     ask(agent(model, middleware(vault, remember=None)), "forget the tea")
@@ -284,7 +286,7 @@ def test_a_memory_below_the_namespace_is_found_and_forgotten(vault: Vault) -> No
 
 
 def test_a_tool_called_wrongly_tells_the_model_and_goes_on(vault: Vault) -> None:
-    model = Scripted(script=saying(calling("remember", text="  "), calling("forget", id="\n"), "ok"))
+    model = Scripted(script=saying(calling("remember", text="  "), calling("forget_memory", id="\n"), "ok"))
 
     assert ask(agent(model, middleware(vault, remember=None)), "hm") == "ok"
 
@@ -293,7 +295,7 @@ def test_a_tool_called_wrongly_tells_the_model_and_goes_on(vault: Vault) -> None
 
 def test_without_tools_there_are_none(vault: Vault) -> None:
     assert list(middleware(vault, tools=False).tools) == []
-    assert [tool.name for tool in middleware(vault).tools] == ["search_memory", "remember", "forget"]
+    assert [tool.name for tool in middleware(vault).tools] == ["search_memories", "remember", "forget_memory"]
 
 
 # when the vault can't serve
@@ -305,7 +307,7 @@ def test_an_app_goes_on_without_memory_and_says_so(
 ) -> None:
     closed = vaults.create(tmp_path)
     closed.close()
-    model = Scripted(script=saying(calling("search_memory", query="tea"), "ok"))
+    model = Scripted(script=saying(calling("search_memories", query="tea"), "ok"))
 
     with caplog.at_level(logging.WARNING):
         assert way(agent(model, middleware(closed)), "which tea?") == "ok"

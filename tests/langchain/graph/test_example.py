@@ -9,7 +9,7 @@ import pytest
 
 from support import vaults
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def run(folder: Path, *arguments: str) -> str:
