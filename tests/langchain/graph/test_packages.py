@@ -54,7 +54,7 @@ def test_every_name_is_there_and_no_other() -> None:
         (store_without_langgraph, "StrongroomStore needs langgraph.store.base: pip install 'strongroom[langchain]'\n"),
         (
             middleware_without_langchain,
-            "StrongroomMiddleware needs langchain.agents.middleware: pip install langchain\n",
+            "StrongroomMiddleware needs langchain.agents: pip install langchain\n",
         ),
         (saver_without_langchain, "StrongroomSaver StrongroomStore\n"),
     ],
