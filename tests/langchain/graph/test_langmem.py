@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
-from langmem import create_manage_memory_tool, create_memory_store_manager, create_search_memories_tool
+from langmem import create_manage_memory_tool, create_memory_store_manager, create_search_memory_tool
 
 from langchain_strongroom import StrongroomStore
 from support.graphs import Scripted, calling, saying
@@ -25,7 +25,7 @@ def store(request: pytest.FixtureRequest, vault: Vault) -> StrongroomStore:
 
 def test_the_manage_and_search_tools_keep_find_change_and_delete(store: StrongroomStore, vault: Vault) -> None:
     manage = create_manage_memory_tool(NAMESPACE, store=store)
-    search = create_search_memories_tool(NAMESPACE, store=store)
+    search = create_search_memory_tool(NAMESPACE, store=store)
 
     manage.invoke({"content": "Alice likes green tea", "action": "create"}, USER)
     manage.invoke({"content": "Alice takes the train", "action": "create"}, USER)
@@ -42,7 +42,7 @@ def test_the_manage_and_search_tools_keep_find_change_and_delete(store: Strongro
 
 def test_the_tools_can_be_awaited(store: StrongroomStore) -> None:
     manage = create_manage_memory_tool(NAMESPACE, store=store)
-    search = create_search_memories_tool(NAMESPACE, store=store)
+    search = create_search_memory_tool(NAMESPACE, store=store)
 
     async def live() -> Any:
         await asyncio.gather(
