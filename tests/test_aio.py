@@ -68,7 +68,16 @@ def test_a_closed_vault_says_so_to_a_coroutine_too(tmp_path: Path) -> None:
     asyncio.run(live())
 
 
-NOT_AWAITED = {"create", "open", "stream", "items", "id", "accepted_rollback", "aio"}  # touch no store, or made anew
+NOT_AWAITED = {
+    "read_only",
+    "create",
+    "open",
+    "stream",
+    "items",
+    "id",
+    "accepted_rollback",
+    "aio",
+}  # touch no store, or made anew
 
 
 def test_every_method_that_reads_or_writes_can_be_awaited(tmp_path: Path) -> None:

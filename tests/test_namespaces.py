@@ -199,3 +199,13 @@ def test_a_box_that_does_not_exist_is_named(boxed: Vault) -> None:
     ):
         with pytest.raises(InvalidInputError, match="nowhere"):
             verb()
+
+
+def test_a_namespace_where_everything_has_expired_can_be_left_out(tmp_path: Path) -> None:
+    with vaults.create(tmp_path) as vault:
+        vault.add("old", namespace=("past",), expires_at="2001-01-01")
+        vault.add("old too", namespace=("both",), expires_at="2001-01-01")
+        vault.add("new", namespace=("both",))
+
+        assert vault.namespaces() == [("both",), ("past",)]
+        assert vault.namespaces(include_expired=False) == [("both",)]

@@ -1,6 +1,7 @@
 """Transactions: what a function reads and writes is one commit, or nothing."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 
 from support import vaults
 from vault_core import (
+    CallableEmbedder,
+    Draft,
     EmbedderMismatchError,
+    EmbedderUnavailableWarning,
     InvalidInputError,
     MemoryNotFoundError,
     SessionStateError,
@@ -265,3 +269,94 @@ def test_a_transaction_scans_items_as_they_were_before_it(vault: Vault) -> None:
 
     assert vault.transact(work) == [[b"1", b"2"], [b"1", b"3"], [b"1"], []]
     assert [item.key for item in vault.items("chat").scan("a/")] == ["a/1", "a/3"]
+
+
+def test_the_vaults_own_reads_inside_a_transaction_show_the_state_before_it(vault: Vault) -> None:
+    def work(tx: Transaction) -> tuple[object, ...]:
+        tx.add("biscuits", namespace=("kitchen",))
+        tx.put_item("chat", "row two", b"2")
+        seen = [memory.text for memory in vault.list()], vaults.found(vault, "biscuits"), vault.namespaces()
+        return *seen, vault.items("chat").keys()
+
+    assert vault.transact(work) == (["tea"], [], [()], ["row"])
+
+    assert vaults.found(vault, "biscuits") == ["biscuits"]
+    assert vault.items("chat").keys() == ["row", "row two"]
+
+
+def test_inside_a_transaction_the_vault_itself_writes_nothing(vault: Vault) -> None:
+    before = state(vault)
+
+    with pytest.raises(SessionStateError, match="write with its tx"):
+        vault.transact(lambda _: vault.add("coffee"))
+
+    assert state(vault) == before
+
+
+def test_what_others_wrote_before_is_seen_by_the_reads_inside_a_transaction(tmp_path: Path) -> None:
+    with vaults.create(tmp_path) as vault, vaults.reopen(tmp_path) as other:
+        other.add("coffee")
+
+        assert vault.transact(lambda _: vaults.texts(vault)) == ["coffee"]
+
+
+def test_a_transaction_embeds_what_it_adds_and_what_it_changes_outside_of_its_critical_section(tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+    busy: list[bool] = []
+
+    def embed(given: list[str]) -> list[list[float]]:
+        asked.append(given)
+        with vaults.reopen(tmp_path) as other:
+            other.add(f"note {len(asked)}")  # would wait for the critical section, and for ever
+        return [[float(len(one)), 1.0] for one in given]
+
+    def work(tx: Transaction) -> None:
+        tx.add("tea", id="drink")
+        tx.add("with a vector", id="own", vector=[1.0, 0.0])
+        tx.update("food", content="cake")
+        busy.append(True)
+
+    with vaults.create(tmp_path, embedder=CallableEmbedder(embed, 2, "lengths")) as vault:
+        vault.add("biscuits", id="food")
+        asked.clear()
+        vault.transact(work)
+
+        assert [sorted(texts) for texts in asked] == [["cake", "tea"]]
+        assert len(busy) == 2  # once to say what it adds, once with the vectors
+        assert all(memory.vectors for memory in vault.get_many(["drink", "own", "food"]) if memory is not None)
+        assert len(vault.history("food")) == 2
+
+
+def test_a_transaction_is_stored_without_vectors_while_the_embedder_is_away(tmp_path: Path) -> None:
+    def away(texts: list[str]) -> list[list[float]]:
+        raise ConnectionError("nobody there")
+
+    with vaults.create(tmp_path, embedder=CallableEmbedder(away, 2, "away")) as vault:
+        with pytest.warns(EmbedderUnavailableWarning, match="stored without vectors"):
+            vault.transact(lambda tx: tx.add("tea"))
+
+        assert vaults.texts(vault) == ["tea"]
+
+
+def test_a_transaction_touches_memories_and_changes_when_they_expire(vault: Vault) -> None:
+    later = datetime.now(UTC) + timedelta(days=1)
+
+    vault.transact(lambda tx: tx.touch("drink", expires_at=later))
+
+    memory = vault.get("drink")
+    assert (memory.expires_at, memory.state.uses) == (later, 1)
+    vault.transact(lambda tx: tx.touch("drink"))
+    assert vault.get("drink").expires_at == later
+    vault.transact(lambda tx: tx.touch("drink", expires_at=None))
+    assert vault.get("drink").expires_at is None
+    with pytest.raises(MemoryNotFoundError):
+        vault.transact(lambda tx: tx.touch("nobody"))
+
+
+def test_a_transaction_adds_many_drafts_in_their_order(vault: Vault) -> None:
+    drafts = [Draft(content="milk"), Draft(content="tea"), Draft(content="milk")]
+
+    added = vault.transact(lambda tx: tx.add_many(drafts))
+
+    assert [memory.text for memory in added] == ["milk", "tea", "milk"]
+    assert (added[1].id, added[0].id) == ("drink", added[2].id)

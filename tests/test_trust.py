@@ -172,3 +172,12 @@ def test_trust_of_nothing_and_an_odd_origin_are_refused(vault: Vault) -> None:
     with pytest.raises(InvalidInputError):
         vault.add("tea", origin=7)
     assert vault.count() == 0
+
+
+def test_a_list_can_leave_out_what_is_untrusted(tmp_path: Path) -> None:
+    with vaults.create(tmp_path) as vault:
+        vault.add("from a page", origin="web")
+        vault.add("said")
+
+        assert [memory.text for memory in vault.list(include_untrusted=False)] == ["said"]
+        assert [memory.text for memory in vault.list()] == ["said", "from a page"]

@@ -36,6 +36,8 @@ _AWAITED = frozenset(
         "list",
         "count",
         "namespaces",
+        "seal",
+        "unseal",
         "consolidate",
         "export_memories",
         "import_memories",

@@ -19,7 +19,7 @@ from vault_core.memory import Draft, Memory, Namespace, SearchResult, Space
 from vault_core.memory.arguments import check_callable, check_fraction, check_ids
 from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_namespace, check_vector, draft_of
 from vault_core.memory.model import TIERS
-from vault_core.memory.times import from_micros
+from vault_core.memory.times import KEEP, from_micros
 from vault_core.retrieval.choice import Reranker
 from vault_core.session import Session, arriving, fading, leaving, locks, reading
 from vault_core.session.briefing import brief
@@ -27,6 +27,7 @@ from vault_core.session.changes import Change, changes
 from vault_core.session.consolidating import Consolidation, consolidate
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
+from vault_core.session.outside import seal_outside, unseal_outside
 from vault_core.session.reading import Boxes, Order, Query
 from vault_core.session.reembed import BATCH, Reembedding, reembed
 from vault_core.session.session import microseconds
@@ -46,7 +47,6 @@ Memories = list[Memory]
 MaybeMemories = list[Memory | None]
 Namespaces = list[Namespace]
 Mode = Literal["hybrid", "lexical", "dense"]
-_KEEP: Any = object()  # "leave as it is", where None has a meaning of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,15 +241,14 @@ class Vault:
         return self._writer.merge(check_id(keep), check_ids(others), check_namespace(namespace), box, content)
 
     def touch(
-        self, ids: Iterable[str], *, namespace: Sequence[str] = (), expires_at: Any = _KEEP, box: str = "main"
+        self, ids: Iterable[str], *, namespace: Sequence[str] = (), expires_at: Any = KEEP, box: str = "main"
     ) -> int:
         """Confirm memories as still true and used; with `expires_at` change when they expire (None: never).
 
         Raises:
             MemoryNotFoundError: one of them is not there; none is changed.
         """
-        keep, moment = expires_at is _KEEP, None if expires_at is _KEEP else expires_at
-        return self._writer.touch(ids, check_namespace(namespace), box, moment, keep_expiry=keep)
+        return self._writer.touch(ids, check_namespace(namespace), box, expires_at)
 
     def archive(self, id: str, *, namespace: Sequence[str] = (), undo: bool = False, box: str = "main") -> None:
         """Hide a memory from every query without erasing anything; `undo` brings it back."""
@@ -330,12 +329,14 @@ class Vault:
         return fading.expire(self._session, self._writer, box, dry_run=dry_run)
 
     def transact(self, work: Callable[[Transaction], T], *, box: str = "main") -> T:
-        """Run `work(tx)` on the newest state; all it writes is one commit, nothing if it raises. It may run again."""
+        """Run `work(tx)` on the newest state; all it writes is one commit, nothing if it raises.
+
+        It may run again: after a conflict, and once what it adds without vectors has been embedded.
+        """
         check_callable(work, "what transact runs")
-        writer, session = self._writer, self._session
-        return writer.commit(
-            check_label(box, "box"),
-            lambda batch: work(Transaction(session, box, batch, writer.drafted, writer.revised)),
+        check_label(box, "box")
+        return self._writer.transact(
+            box, lambda batch, drafted, revised: work(Transaction(self._session, box, batch, drafted, revised))
         )
 
     # reading by id
@@ -519,6 +520,7 @@ class Vault:
         include_expired: bool = False,
         include_archived: bool = False,
         as_of: datetime | str | None = None,
+        include_untrusted: bool = True,
         box: Boxes = None,
     ) -> Memories:
         """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first.
@@ -534,6 +536,7 @@ class Vault:
             include_expired=include_expired,
             include_archived=include_archived,
             as_of=as_of,
+            include_untrusted=include_untrusted,
             box=box,
         )
         return reading.list_memories(self._session, query, order_by, limit, offset)
@@ -596,9 +599,13 @@ class Vault:
         max_depth: int | None = None,
         limit: int | None = None,
         offset: int = 0,
+        include_expired: bool = True,
         box: Boxes = None,
     ) -> Namespaces:
-        """Namespaces that hold memories, sorted and cut to `max_depth`; `"*"` in prefix or suffix is any one label."""
+        """Namespaces that hold memories, sorted and cut to `max_depth`; `"*"` in prefix or suffix is any one label.
+
+        `include_expired=False` leaves out those where everything has expired.
+        """
         return reading.namespaces(
             self._session,
             box,
@@ -607,11 +614,33 @@ class Vault:
             max_depth=max_depth,
             limit=limit,
             offset=offset,
+            include_expired=include_expired,
         )
 
     def items(self, collection: str, *, box: str = "main") -> Items:
         """The items of a collection: bytes by key, for what is no memory."""
         return Items(self._session, self._writer.commit, collection, box)
+
+    # bytes that are kept elsewhere
+
+    def seal(self, plaintext: bytes, *, purpose: str, box: str = "main") -> bytes:
+        """Seal bytes that you keep elsewhere, such as rows of another database; only this vault opens them.
+
+        `purpose` is a label that `unseal` has to be given too, so that what was sealed for one use is refused by
+        another. Order, completeness and age are not protected: whoever keeps the bytes may drop them, serve older
+        ones, or swap two of one purpose. What is stored in the vault itself has no such gaps.
+        """
+        return seal_outside(self._session, plaintext, purpose, box)
+
+    def unseal(self, sealed: bytes, *, purpose: str, box: str = "main") -> bytes:
+        """Open what `seal` gave, also after the keys were rotated.
+
+        Raises:
+            VaultTamperedError: other bytes, or sealed by another vault, for another box or purpose.
+        """
+        return unseal_outside(self._session, sealed, purpose, box)
+
+    # the vault
 
     def briefing(
         self,
@@ -627,8 +656,6 @@ class Vault:
         the vault and the clock it is always the same. A search is better for whatever the conversation turns to.
         """
         return brief(self._session, Query(namespace=namespace, exact=exact, box=box), max_tokens)
-
-    # the vault
 
     def consolidate(
         self,
@@ -829,6 +856,11 @@ class Vault:
     def id(self) -> str:
         """The vault's id, 32 hex digits."""
         return self._session.header.vault.hex()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it was opened read-only."""
+        return self._session.read_only
 
     @property
     def accepted_rollback(self) -> bool:

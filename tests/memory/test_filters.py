@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from support.properties import PROPERTY
 from support.strategies import json_values, moments, texts
 from vault_core import InvalidInputError
-from vault_core.memory.filters import FIELDS, MISSING, OPERATORS, All, Filter, Path, parse_filter, same_value
+from vault_core.memory.filters import (
+    FIELDS,
+    MISSING,
+    OPERATORS,
+    All,
+    Filter,
+    Path,
+    descend,
+    parse_filter,
+    same_value,
+)
 
 paths = st.sampled_from(sorted(FIELDS)) | st.sampled_from(["metadata", "content", "slot", "state"]).flatmap(
     lambda root: st.lists(texts, min_size=1, max_size=3).map(lambda keys: ".".join([root, *keys]))
@@ -150,3 +160,15 @@ def test_times_compare_as_moments_whatever_their_zone() -> None:
         assert parse_filter({"event_time": same}).matches(lambda _: noon)
         assert parse_filter({"event_time": {"$gte": same, "$lte": same}}).matches(lambda _: noon)
         assert not parse_filter({"event_time": {"$gt": same}}).matches(lambda _: noon)
+
+
+def test_a_tuple_is_a_path_whose_keys_may_hold_dots() -> None:
+    def lookup(path: Any) -> Any:
+        return descend({"metadata": {"a.b": 1, "a": {"b": 2}}}, path)
+
+    assert parse_filter({("metadata", "a.b"): 1}).matches(lookup)
+    assert parse_filter({"metadata.a.b": 2}).matches(lookup)
+    assert not parse_filter({("metadata", "a.b"): {"$ne": 1}}).matches(lookup)
+    for wrong in ((), ("metadata", 7), ("colour",), ("id", "below")):
+        with pytest.raises(InvalidInputError):
+            parse_filter({wrong: 1})

@@ -210,11 +210,6 @@ class Catalogue:
         size = len(prefix)
         return [number for labels, number in self._namespaces.items() if labels[:size] == prefix]
 
-    def occupied(self) -> dict[Namespace, int]:
-        """Namespaces that hold current memories, with how many."""
-        counts = self._db.execute("SELECT namespace, count(*) FROM memory WHERE current GROUP BY namespace")
-        return {self._labels[number]: count for number, count in counts}
-
     # memories
 
     def insert(self, memories: Sequence[Memory], digests: Sequence[bytes]) -> list[Row]:

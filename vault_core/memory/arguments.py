@@ -7,6 +7,7 @@ from typing import Any
 from vault_core.errors import InvalidInputError
 from vault_core.memory.canonical import check_encodable
 from vault_core.memory.draft import check_id
+from vault_core.memory.model import Draft
 
 MAX_PLACE = 1_000_000_000  # of a page: far beyond any vault, and small enough to be added and doubled
 
@@ -16,6 +17,15 @@ def each_of(value: Any, what: str) -> list[Any]:
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise InvalidInputError(f"{what} must be a list, not a single {type(value).__name__}")
     return list(value)
+
+
+def each_draft(value: Any) -> list[Draft]:
+    """Drafts, in order."""
+    drafts = each_of(value, "drafts")
+    for draft in drafts:
+        if not isinstance(draft, Draft):
+            raise InvalidInputError("memories are added as Draft values; build them with Draft(content=…)")
+    return drafts
 
 
 def check_ids(value: Any) -> list[str]:

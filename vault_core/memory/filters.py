@@ -4,7 +4,7 @@ Rules:
 - A filter is written as a dict, `{"memory_type": "PERSONA", "metadata.stars": {"$gte": 4}}`, or built from the
   classes here. Several keys in one dict all have to hold; `$and`, `$or` and `$not` nest.
 - A path is dotted: a field of `Memory`, or something below `metadata.`, `content.`, `slot.` or `state.`. A key that
-  holds a dot itself is reached by a tuple in the classes.
+  holds a dot itself is reached by a tuple: `{("metadata", "a.b"): 1}`.
 - A missing value matches `$ne`, `$nin` and `$empty` and nothing else.
 - Values of different kinds are unequal and unordered; True is not 1. NaN equals nothing.
 - `matches` here is the judge. An index may cut candidates before, never decide.
@@ -193,9 +193,14 @@ def _part(key: Any, value: Any, budget: list[int], depth: int) -> Filter:
         return All(parts) if key == "$and" else Either(parts)
     if key == "$not":
         return Not(_parse(value, budget, depth + 1))
-    if not isinstance(key, str) or key.startswith("$"):
+    if isinstance(key, tuple):
+        path = key
+        if not all(isinstance(one, str) for one in path):
+            raise InvalidInputError("the path of a filter is a tuple of texts")
+    elif not isinstance(key, str) or key.startswith("$"):
         raise InvalidInputError(f"unknown filter operator {key!r}; at the top level there are $and, $or and $not")
-    path = tuple(key.split("."))
+    else:
+        path = tuple(key.split("."))
     if isinstance(value, Mapping) and value and all(isinstance(name, str) and name.startswith("$") for name in value):
         budget[0] -= len(value)
         parts = tuple(Compare(path, name[1:], operand) for name, operand in value.items())

@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from vault_core.errors import InvalidInputError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+KEEP: Any = object()  # "leave as it is", where None has a meaning of its own
+_NEVER = -1  # how a touch says that a memory does not expire
 
 
 @lru_cache(maxsize=64)  # one moment is asked for four times for every memory of a batch
@@ -44,3 +47,11 @@ def parse_time(value: datetime | str | None, what: str) -> datetime | None:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:
         raise InvalidInputError(f"{what} lies outside the years 1 to 9999") from None
+
+
+def expiry_of(given: Any) -> int | None:
+    """What a touch says of an expiry: a time in microseconds, never, or nothing (KEEP)."""
+    if given is KEEP:
+        return None
+    moment = parse_time(given, "expires_at")
+    return _NEVER if moment is None else to_micros(moment)

@@ -6,6 +6,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
+import numpy as np
+
 from vault_core.errors import InvalidInputError, MemoryNotFoundError
 from vault_core.index import BoxIndex
 from vault_core.keys import Box
@@ -229,6 +231,7 @@ def namespaces(
     max_depth: int | None,
     limit: int | None,
     offset: int,
+    include_expired: bool = True,
 ) -> list[Namespace]:
     """Namespaces that hold memories, in order; "*" stands for one label."""
     check_page(limit, offset)
@@ -236,8 +239,11 @@ def namespaces(
         check_place(max_depth, "max_depth")
     with session.reading():
         found: set[Namespace] = set()
-        for box in Query(box=boxes).boxes(session):
-            found |= session.index(box).catalogue.occupied().keys()
+        query = Query(box=boxes, include_superseded=True, include_archived=True, include_expired=include_expired)
+        for box in query.boxes(session):
+            index = session.index(box)
+            mask = query.scope(session, box).mask(index, searched=False)
+            found.update(map(index.catalogue.labels, np.unique(index.columns.namespace[mask]).tolist()))
     fitting = {
         labels[:max_depth]
         for labels in found

@@ -76,6 +76,7 @@ class Session:
         # A passphrase is not kept; a machine's secret can be asked for again after a rotation.
         self._provider = provider if provider is not None and provider.kind not in ("passphrase", "recovery") else None
         self._dead: str | None = None
+        self._planning = False  # inside the critical section of a commit, caught up
         self._kept: dict[bytes, snapshot.Kept] = {}
         self._tail = 0  # records since the newest snapshot
         self._snapshot = 0  # and the seq of that one
@@ -119,10 +120,10 @@ class Session:
 
     @contextmanager
     def reading(self) -> Iterator["Session"]:
-        """Hold the lock, caught up with the store."""
+        """Hold the lock, caught up with the store. Inside a plan that is so already: its reads are of that state."""
         with self.lock:
             self._check_alive()
-            if self._guarded(self.log.follow):
+            if not self._planning and self._guarded(self.log.follow):
                 self._remember()
             yield self
 
@@ -137,11 +138,14 @@ class Session:
             refused: list[BaseException] = []
 
             def planned() -> Plan | None:
+                self._planning = True
                 try:
                     return self._with_drops(plan())
                 except BaseException as error:  # a plan moves nothing: the session goes on, and the caller hears why
                     refused.append(error)
                     raise
+                finally:
+                    self._planning = False
 
             commit = self._guarded(lambda: self.log.append(planned), passing=refused)
             if commit is not None and after is not None:

@@ -1,16 +1,16 @@
 """Transactions: reads and writes of one box that become one commit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vault_core.errors import MemoryNotFoundError
 from vault_core.lifecycle import Batch
 from vault_core.memory import Draft, Item, Memory
-from vault_core.memory.arguments import check_prefix
+from vault_core.memory.arguments import check_prefix, each_draft
 from vault_core.memory.codec import decode_item
 from vault_core.memory.draft import check_id, check_item, check_key, check_label, check_namespace, draft_of
 from vault_core.memory.model import Address
-from vault_core.memory.times import from_micros
+from vault_core.memory.times import KEEP, expiry_of, from_micros
 from vault_core.session.items import fits, where_tree
 from vault_core.session.memories import current_row, fetch
 from vault_core.session.session import Session
@@ -19,8 +19,10 @@ from vault_core.session.session import Session
 class Transaction:
     """What `Vault.transact` hands to its function. Reads show the state before the transaction; writes come after.
 
-    Each write builds on those before it. A transaction can't forget or delete what it wrote itself.
-    Valid only inside the function, which may run again after a conflict: it should only read and write here.
+    Each write builds on those before it. A transaction can't forget or delete what it wrote itself. The vault's own
+    reads (`search`, `list`, `items(…).keys`, …) may be used beside these and show that same state; its writes may not.
+    Valid only inside the function, which may run again, after a conflict or once what it adds has been embedded: it
+    should only read and write here.
     """
 
     def __init__(
@@ -48,15 +50,30 @@ class Transaction:
         return found[row.address]
 
     def add(self, content: Any, **fields: Any) -> Memory:
-        """Add a memory; fields as in `Vault.add`. An embedder is not asked here: bring vectors, or none."""
-        draft = draft_of(content, fields)
-        memory, explicit = self._drafted(draft)
-        return self._batch.add(memory, explicit_id=explicit, keep_history=draft.keep_history)
+        """Add a memory; fields as in `Vault.add`."""
+        return self.add_many([draft_of(content, fields)])[0]
+
+    def add_many(self, drafts: Iterable[Draft]) -> list[Memory]:
+        """Add memories, in the order of the drafts."""
+        made = [(draft, *self._drafted(draft)) for draft in each_draft(drafts)]
+        return [
+            self._batch.add(memory, explicit_id=explicit, keep_history=draft.keep_history)
+            for draft, memory, explicit in made
+        ]
 
     def update(self, id: str, *, namespace: tuple[str, ...] = (), keep_history: bool = True, **fields: Any) -> Memory:
         """Write a new version with some fields replaced."""
         memory = self._batch.current(check_id(id), check_namespace(namespace))
         return self._batch.revise(self._revised(memory, fields), keep_history=keep_history)
+
+    def touch(self, id: str, *, namespace: tuple[str, ...] = (), expires_at: Any = KEEP) -> None:
+        """Confirm a memory as still true and used; with `expires_at` change when it expires (None: never).
+
+        Raises:
+            MemoryNotFoundError: there is none.
+        """
+        row = self._batch.row(check_id(id), check_namespace(namespace))
+        self._batch.touch(row, expires=expiry_of(expires_at), uses=1, refreshed=True)
 
     def forget(self, id: str, *, namespace: tuple[str, ...] = ()) -> int:
         """Erase every version of a memory; gives how many there were."""

@@ -14,7 +14,7 @@ from vault_core.lifecycle import Batch, Receipt
 from vault_core.lifecycle.similar import similar_to
 from vault_core.log import Plan
 from vault_core.memory import Draft, Memory, Namespace
-from vault_core.memory.arguments import check_ids, each_of
+from vault_core.memory.arguments import check_ids, each_draft
 from vault_core.memory.canonical import readable
 from vault_core.memory.draft import (
     DEFAULT_SPACE,
@@ -27,7 +27,7 @@ from vault_core.memory.draft import (
 )
 from vault_core.memory.limits import MAX_VECTORS
 from vault_core.memory.model import Vector
-from vault_core.memory.times import from_micros, parse_time, to_micros
+from vault_core.memory.times import expiry_of, from_micros
 from vault_core.memory.trust import TRUSTED
 from vault_core.session.memories import each, fetch
 from vault_core.session.reading import Query
@@ -44,14 +44,17 @@ _NOT_REVISED = frozenset({"id", "namespace", "keep_history"})
 _STORED_BARE = "stored without vectors, catch up later with `strongroom reembed` or Vault.reembed"
 
 Fresh = dict[str, dict[str, Vector]]  # what the embedder made: space -> field -> vector
+Vectorise = Callable[[Memory], Memory]  # a memory with its vectors, or as it is for want of them
+Drafted = Callable[[Draft], tuple[Memory, bool]]
+Revised = Callable[[Memory, Mapping[str, Any]], Memory]
 
 
 class _Unembedded(Exception):  # noqa: N818  a signal between a plan and its caller, never seen outside
-    """A plan needs vectors of a text; embedding is done outside of the critical section, then it is planned again."""
+    """A plan needs vectors of texts; embedding is done outside of the critical section, then it is planned again."""
 
-    def __init__(self, text: str, room: int) -> None:
+    def __init__(self, texts: Sequence[tuple[str, int]]) -> None:
         super().__init__()
-        self.text, self.room = text, room
+        self.texts = texts  # each with how many vectors it may have at most
 
 
 class _Unnamed(Exception):  # noqa: N818  the same, for the embedder's fingerprint
@@ -120,7 +123,7 @@ class Writer:
 
     def add_many(self, drafts: Iterable[Draft], box: str) -> list[Memory]:
         """One commit for all drafts, or none."""
-        given = each_of(drafts, "drafts")
+        given = each_draft(drafts)
         prepared, problem = self._prepared(given)
         if not prepared:
             return []
@@ -249,11 +252,9 @@ class Writer:
                 purged=purged,
             )
 
-    def touch(self, ids: Iterable[str], namespace: Namespace, box: str, expires_at: Any, *, keep_expiry: bool) -> int:
+    def touch(self, ids: Iterable[str], namespace: Namespace, box: str, expires_at: Any) -> int:
         """Confirm memories, and maybe give them another expiry; one commit without new versions."""
-        moment = parse_time(expires_at, "expires_at")
-        expires = None if keep_expiry else -1 if moment is None else to_micros(moment)
-        wanted = check_ids(ids)
+        expires, wanted = expiry_of(expires_at), check_ids(ids)
 
         def work(batch: Batch) -> int:
             for id_ in wanted:
@@ -318,23 +319,50 @@ class Writer:
         That text is only known for sure inside the critical section. One that was not foreseen (`likely`) is embedded
         outside of it, and the version is planned again.
         """
+
+        def work(batch: Batch, vectorised: Vectorise) -> Memory:
+            memory = made(batch)
+            return batch.revise(vectorised(memory) if embed else memory, keep_history=keep_history)
+
+        return self._embedding(box, work, likely)
+
+    def transact(self, box: str, work: Callable[[Batch, Drafted, Revised], T]) -> T:
+        """Run a transaction's work; what it adds is embedded as by `add_many`."""
+
+        def planned(batch: Batch, vectorised: Vectorise) -> T:
+            def drafted(draft: Draft) -> tuple[Memory, bool]:
+                memory, explicit = self.drafted(draft)
+                return vectorised(memory), explicit
+
+            def revised(memory: Memory, changes: Mapping[str, Any]) -> Memory:
+                made = self.revised(memory, changes)
+                return vectorised(made) if {"content", "index"} & set(changes) else made
+
+            return work(batch, drafted, revised)
+
+        return self._embedding(box, planned, [])
+
+    def _embedding(self, box: str, work: Callable[[Batch, Vectorise], T], likely: Sequence[str]) -> T:
+        """Commit work whose texts are known for sure only while it runs: it runs again once they are embedded."""
         fresh: dict[str, Fresh] = {}
         problem: UnavailableError | None = None
 
-        def work(batch: Batch) -> Memory:
-            memory = made(batch)
-            text = searched_text(memory)
-            if (
-                embed
-                and self._embedder is not None
-                and problem is None
-                and text
-                and DEFAULT_SPACE not in memory.vectors
-            ):
+        def planned(batch: Batch) -> T:
+            missing: list[tuple[str, int]] = []
+
+            def vectorised(memory: Memory) -> Memory:
+                text = searched_text(memory)
+                if self._embedder is None or problem is not None or not text or DEFAULT_SPACE in memory.vectors:
+                    return memory
                 if text not in fresh:
-                    raise _Unembedded(text, room_for(memory.vectors))
-                memory = replace(memory, vectors={**memory.vectors, **fresh[text]})
-            return batch.revise(memory, keep_history=keep_history)
+                    missing.append((text, room_for(memory.vectors)))
+                    return memory
+                return replace(memory, vectors={**memory.vectors, **fresh[text]})
+
+            result = work(batch, vectorised)
+            if missing:
+                raise _Unembedded(missing)
+            return result
 
         wanted = [(text, MAX_WINDOWS) for text in likely]
         while True:
@@ -344,17 +372,14 @@ class Writer:
             except UnavailableError as error:
                 problem = error
             try:
-                stored = self.commit(box, work)
+                stored = self.commit(box, planned)
             except _Unembedded as need:
-                wanted = [(need.text, need.room)]
+                wanted = list(need.texts)
                 continue
             _warn(problem)
             return stored
 
     def _prepared(self, drafts: Sequence[Draft]) -> tuple[list[Memory], UnavailableError | None]:
-        for draft in drafts:
-            if not isinstance(draft, Draft):
-                raise InvalidInputError("add_many takes Draft values; build them with Draft(content=…)")
         vectors = [vectors_of(draft) for draft in drafts]
         memories = [self._made(draft, own) for draft, own in zip(drafts, vectors, strict=True)]
         if self._embedder is None:
