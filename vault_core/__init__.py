@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vault_core.aio import AsyncVault
     from vault_core.crypto import KdfParameters
     from vault_core.embedders import CallableEmbedder, Embedder
+    from vault_core.embedders.named import embedder_named
     from vault_core.embedders.ollama import OllamaEmbedder
     from vault_core.embedders.sentence import SentenceTransformerEmbedder
     from vault_core.errors import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from vault_core.session.transaction import Transaction
     from vault_core.session.verify import Report
     from vault_core.store import EphemeralStore, SqliteStore, Store
+    from vault_core.store.location import default_location
     from vault_core.vault import Stats, Vault
 
 __version__ = "0.1.0.dev0"
@@ -94,6 +96,8 @@ _HOMES = {
     "VaultNotFoundError": "vault_core.errors",
     "VaultTamperedError": "vault_core.errors",
     "WrongPassphraseError": "vault_core.errors",
+    "default_location": "vault_core.store.location",
+    "embedder_named": "vault_core.embedders.named",
     "new_key_text": "vault_core.keys",
 }
 
@@ -161,5 +165,7 @@ __all__ = [
     "VaultNotFoundError",
     "VaultTamperedError",
     "WrongPassphraseError",
+    "default_location",
+    "embedder_named",
     "new_key_text",
 ]
