@@ -13,21 +13,26 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio.to_thread
-from mcp import MCPError
 from mcp.server import CacheHint, MCPServer
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
+from mcp.server.mcpserver.resources.templates import ResourceSecurityError
 from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, ToolAnnotations
 from pydantic import ValidationError
 from pydantic.networks import AnyUrl
 
+from mcp import MCPError
 from strongroom_mcp.answers import TOO_FAST, TOO_LARGE, answer
 from strongroom_mcp.calls import Desk
 from strongroom_mcp.framing import shown
+from strongroom_mcp.graph_tools import GRAPH, GraphReading, GraphWriting
 from strongroom_mcp.keeper import Keeper
 from strongroom_mcp.limits import MAX_ARGUMENT_BYTES, Limits
+from strongroom_mcp.openai import OpenAi
+from strongroom_mcp.prompts import Prompts
 from strongroom_mcp.reading import Reading
+from strongroom_mcp.resources import JSON, TEMPLATE, Resources, completions
 from strongroom_mcp.scope import Scope
 from strongroom_mcp.writing import Writing
 from vault_core import Vault, __version__
@@ -46,6 +51,7 @@ _CHANGES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempot
 _ERASES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 _WRAPPERS = (ToolError, ResourceError, ValueError)  # the SDK's: a cause is what a handler raised
 _ANSWERED = (VaultError, ValidationError)
+_NOWHERE = (ResourceNotFoundError, ResourceSecurityError, MemoryNotFoundError, InvalidInputError)
 _CACHED = CacheHint(ttl_ms=600_000, scope="private")  # they change only with the program
 
 
@@ -80,6 +86,12 @@ def build_server(
     server = _Server(desk)
     if "memory" in profiles:
         _add_memory_tools(server, desk)
+        _add_prompts(server, desk)
+    if "graph" in profiles:
+        _add_graph_tools(server, desk)
+    if "openai" in profiles:
+        _add_openai_tools(server, desk)
+    _add_resources(server, desk)
     return server
 
 
@@ -136,7 +148,7 @@ class _Server(MCPServer[None]):
             raise
         except Exception as error:  # noqa: BLE001  see call_tool
             cause = _cause(error)
-            if isinstance(cause, ResourceNotFoundError | MemoryNotFoundError | InvalidInputError):
+            if isinstance(cause, _NOWHERE):
                 raise ResourceNotFoundError("There is no such resource.") from None
             raise ResourceError(answer(cause)) from None
 
@@ -186,6 +198,44 @@ def _add_memory_tools(server: _Server, desk: Desk) -> None:
         server.add(writing.memory_store, "Remember", _ADDS)
         server.add(writing.memory_update, "Change a memory", _CHANGES)
         server.add(writing.forget_tool(), "Forget", _ERASES)
+
+
+def _add_graph_tools(server: _Server, desk: Desk) -> None:
+    reading = GraphReading(desk)
+    if not desk.read_only:
+        writing = GraphWriting(desk)
+        server.add(writing.create_entities, "Create Entities", _ADDS)
+        server.add(writing.create_relations, "Create Relations", _ADDS)
+        server.add(writing.add_observations, "Add Observations", _ADDS)
+        server.add(writing.delete_entities, "Delete Entities", _ERASES)
+        server.add(writing.delete_observations, "Delete Observations", _ERASES)
+        server.add(writing.delete_relations, "Delete Relations", _ERASES)
+    server.add(reading.read_graph, "Read Graph", _READS)
+    server.add(reading.search_nodes, "Search Nodes", _READS)
+    server.add(reading.open_nodes, "Open Nodes", _READS)
+    server.resource(GRAPH, title="Knowledge Graph", mime_type=JSON)(reading.resource)
+
+
+def _add_openai_tools(server: _Server, desk: Desk) -> None:
+    tools = OpenAi(desk)
+    server.add(tools.search, "Search memory", _READS)
+    server.add(tools.fetch, "Fetch a memory", _READS)
+
+
+def _add_resources(server: _Server, desk: Desk) -> None:
+    resources = Resources(desk)
+    server.resource("memory://briefing", title="Briefing", mime_type=JSON)(resources.briefing)
+    server.resource("memory://recent", title="Recent memories", mime_type=JSON)(resources.recent)
+    server.resource("memory://stats", title="Figures", mime_type=JSON)(resources.stats)
+    server.resource(TEMPLATE, title="A memory", mime_type=JSON)(resources.memory)
+    server.completion()(completions(desk))  # type: ignore[no-untyped-call]  # the SDK's own lack
+
+
+def _add_prompts(server: _Server, desk: Desk) -> None:
+    prompts = Prompts(desk)
+    server.prompt(title="Recall")(prompts.recall)
+    if not desk.read_only:
+        server.prompt(title="Remember")(prompts.remember)
 
 
 def _cause(error: BaseException) -> BaseException:
