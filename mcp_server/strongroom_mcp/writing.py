@@ -25,7 +25,7 @@ from strongroom_mcp.shapes import (
     Type,
     Unit,
 )
-from vault_core import Draft, Memory, Vault
+from vault_core import Draft, InvalidInputError, Memory, Vault
 
 _ERASED = "Nothing more to do."
 _KEPT = "The user wants to keep it. Don't ask again."
@@ -113,7 +113,9 @@ class Writing:
                 found = list(
                     {(m.namespace, m.id): m for m in (scope.find(vault, id_, namespace) for id_ in ids)}.values()
                 )
-                shown, _ = view.each(found, scope, view.entry)
+                shown, omitted = view.each(found, scope, view.entry)
+                if omitted:
+                    raise InvalidInputError("these are too many to show at once; forget fewer")
                 if can_ask(ctx) and not confirm and not agreed:
                     return Forgotten(status="kept", memories=shown, next_step=_KEPT)
                 if not agreed and not previews.confirms(confirm, found):

@@ -5,12 +5,13 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -121,6 +122,20 @@ async def store(client: Client, *texts: str, **fields: Any) -> list[str]:
 async def found(client: Client, query: str, **options: Any) -> list[str]:
     """The texts that a search finds."""
     return [hit["text"] for hit in (await call(client, "memory_search", query=query, **options))["results"]]
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="finds the server's process in /proc")
+
+
+def server_process() -> int:
+    """The server that this process has started last: the highest of the ids."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError, IndexError, ValueError):
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"strongroom_mcp" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return max(found)
 
 
 def names(tools: Sequence[Any]) -> set[str]:
