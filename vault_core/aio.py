@@ -20,6 +20,7 @@ _AWAITED = frozenset(
         "touch",
         "archive",
         "pin",
+        "trust",
         "forget",
         "forget_many",
         "transact",

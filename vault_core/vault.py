@@ -183,7 +183,7 @@ class Vault:
         `content` is text or JSON (an object or list). Fields, all optional: `id`, `namespace`, `memory_type`, `tags`,
         `metadata`, `importance`, `confidence`, `sensitivity`, `source`, `thread`, `event_time`, `valid_from`,
         `valid_to`, `expires_at`, `slot`, `supersedes`, `emotional_intensity`, `valence`, `data_class`, `tier`,
-        `vector`, `vectors`, `index`, `keep_history`, `reason`: see `Draft`.
+        `vector`, `vectors`, `index`, `keep_history`, `reason`, `origin`: see `Draft`.
 
         With an explicit `id` it is an upsert: everything is replaced, `created_at` kept. Without one, identical content
         in the same namespace refreshes the memory that is there. Without `memory_type` the rules of
@@ -229,8 +229,19 @@ class Vault:
         self._writer.mark(check_id(id), check_namespace(namespace), box, archived=not undo, pinned=None)
 
     def pin(self, id: str, *, namespace: Sequence[str] = (), undo: bool = False, box: str = "main") -> None:
-        """Mark a memory as one that agents should always have; `undo` takes that back."""
+        """Mark a memory as one that agents should always have, and vouch for it; `undo` takes the mark back."""
         self._writer.mark(check_id(id), check_namespace(namespace), box, archived=None, pinned=not undo)
+
+    def trust(self, id: str, *, namespace: Sequence[str] = (), undo: bool = False, box: str = "main") -> None:
+        """Vouch for a memory that an agent, a tool or a page brought: the user's word that it is right.
+
+        From then on its `trust` is "trusted": it is found by every search and may stand in a briefing. It holds for
+        this version; a new one has to be vouched for anew. `undo` takes it back.
+
+        Raises:
+            MemoryNotFoundError: there is no such memory.
+        """
+        self._writer.trust(check_id(id), check_namespace(namespace), box, trusted=not undo)
 
     def forget(self, id: str, *, namespace: Sequence[str] = (), dry_run: bool = False, box: str = "main") -> Receipt:
         """Erase a memory and its whole history, from the log's records, the index and the snapshots.
@@ -343,6 +354,7 @@ class Vault:
         reranker: Reranker | None = None,
         include_superseded: bool = False,
         include_expired: bool = False,
+        include_untrusted: bool = False,
         as_of: datetime | str | None = None,
         explain: bool = False,
         box: Boxes = None,
@@ -355,7 +367,8 @@ class Vault:
         `diversity`, 0 to 1, picks hits that are unlike each other; a `reranker` reads the best 50 and orders them anew.
         `explain` gives every part of a score, as `hit.parts`; they add up to `hit.score`. Phrases in double quotes must
         be there, and times ("last summer") favour what happened then. `as_of` shows what was believed and true
-        then. Without `box` every box is asked. While the embedder can't be reached, a hybrid search answers by words
+        then. What came from tools, pages or files is left out (see `trust`) unless `include_untrusted`. Without `box`
+        every box is asked. While the embedder can't be reached, a hybrid search answers by words
         alone, with an `EmbedderUnavailableWarning`.
 
         Raises:
@@ -383,6 +396,7 @@ class Vault:
                 filter=filter,
                 include_superseded=include_superseded,
                 include_expired=include_expired,
+                include_untrusted=include_untrusted,
                 as_of=as_of,
                 thread=thread,
                 box=box,
@@ -412,6 +426,7 @@ class Vault:
         filter: Any = None,
         include_superseded: bool = False,
         include_expired: bool = False,
+        include_untrusted: bool = False,
         box: Boxes = None,
     ) -> Hits:
         """The memories whose vectors are nearest by cosine, and nothing else: min(top_k, n) hits, no cut."""
@@ -421,6 +436,7 @@ class Vault:
             filter=filter,
             include_superseded=include_superseded,
             include_expired=include_expired,
+            include_untrusted=include_untrusted,
             box=box,
         )
         return reading.find_similar(

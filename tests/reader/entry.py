@@ -68,6 +68,14 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """The owner vouches for the memory, or no longer."""
+
+    address: int
+    trusted: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewHeader:
     """A new header."""
 
@@ -84,7 +92,7 @@ class Restored:
     hash: bytes
 
 
-Op = Put | Erase | Touch | Mark | NewHeader | Restored
+Op = Put | Erase | Touch | Mark | Trust | NewHeader | Restored
 
 
 def parse_entry(stored: bytes) -> Entry:
@@ -156,6 +164,9 @@ def _op(op: Any) -> Op:
         case [4, seq, n, archived, pinned]:
             require(_nil_or(is_flag, archived) and _nil_or(is_flag, pinned), "flags are 0 or 1")
             return Mark(_address(seq, n), archived, pinned)
+        case [7, seq, n, trusted]:
+            require(is_flag(trusted), "trusted is 0 or 1")
+            return Trust(_address(seq, n), trusted)
         case [5, generation, bytes(digest)] if is_count(generation) and len(digest) == 32:
             return NewHeader(generation, digest)
         case [6, base, head, bytes(digest)] if is_count(base) and is_count(head):

@@ -141,8 +141,9 @@ MEMORY: dict[str, Check] = {
     "ix": _is_index,
     "v": _is_vectors,
     **dict.fromkeys(("im", "cf", "ei"), _is_between(0.0, 1.0)),
+    "tr": _is_whole(1, 1),
     "why": _is_text,
-    **dict.fromkeys(("ty", "se", "src", "th", "dc"), _is_label),
+    **dict.fromkeys(("ty", "se", "src", "th", "dc", "or"), _is_label),
     **dict.fromkeys(("ev", "vf", "vt", "ex", "ca", "ua"), is_time),
 }
 ITEM: dict[str, Check] = {

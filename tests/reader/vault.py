@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reader.database import Dump, read_database
-from reader.entry import Mark, Touch
+from reader.entry import Mark, Touch, Trust
 from reader.header import Header, parse_header, unlock
 from reader.keyring import Keyring, open_keyring
 from reader.log import Commit, Written, read_log
@@ -38,13 +38,17 @@ class Version:
     fields: dict[str, Any]
     archived: int
     pinned: int
+    trusted: int
     uses: int
     used: int | None
     refreshed: int | None
     expires: int | None
 
-    def apply(self, op: Touch | Mark) -> None:
+    def apply(self, op: Touch | Mark | Trust) -> None:
         """Change what the op names; nil leaves it."""
+        if isinstance(op, Trust):
+            self.trusted = op.trusted
+            return
         if isinstance(op, Mark):
             self.archived = self.archived if op.archived is None else op.archived
             self.pinned = self.pinned if op.pinned is None else op.pinned
@@ -220,6 +224,7 @@ def _version(record: Record) -> Version:
         fields=record.fields,
         archived=archived,
         pinned=pinned,
+        trusted=record.fields.get("tr", 0),
         uses=uses,
         used=used,
         refreshed=refreshed,

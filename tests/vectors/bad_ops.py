@@ -189,7 +189,7 @@ def _again() -> Iterator[Case]:
 def _codes() -> Iterator[Case]:
     """Ops with wrong values. (2, 0) is a live memory of box main."""
     ops: dict[str, tuple[str, list[Any]]] = {
-        "op-unknown": ("An op with code 7.", [7, 2, 0]),
+        "op-unknown": ("An op with code 8.", [8, 2, 0]),
         "op-code-text": ("An op whose code is text.", ["1", 2, 0]),
         "op-code-true": ("An op whose code is true.", [True, 0, 1]),
         "erase-short": ("An erase without n.", [2, 2]),
@@ -209,6 +209,10 @@ def _codes() -> Iterator[Case]:
         "use-a-float": ("A memory used 1.5 times.", [3, 2, 0, 1.5, TIME, None, None]),
         "use-time-a-text": ("A time of use that is text.", [3, 2, 0, 1, "now", None, None]),
         "use-expires-a-float": ("A memory that expires at a float.", [3, 2, 0, 1, None, None, 0.5]),
+        "trust-2": ("Trusted is 2.", [7, 2, 0, 2]),
+        "trust-true": ("Trusted is true.", [7, 2, 0, True]),
+        "trust-nil": ("Trusted is nil.", [7, 2, 0, None]),
+        "trust-short": ("An op 7 without trusted.", [7, 2, 0]),
         "pin-2": ("Pinned is 2.", [4, 2, 0, None, 2]),
         "pin-true": ("Pinned is true.", [4, 2, 0, None, True]),
         "pin-a-float": ("Pinned is 1.0.", [4, 2, 0, None, 1.0]),

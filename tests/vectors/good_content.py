@@ -257,11 +257,12 @@ def _fields() -> Iterator[Case]:
         "ca": ("created_at", TIME + 3),
         "ua": ("updated_at", TIME + 4),
         "by": ("provenance", {"app": "demo"}),
+        "or": ("origin", "agent"),
         "why": ("reason", "said so"),
     }
     stored: dict[str, Any] = {key: value for key, (_, value) in fields.items()}
     stored |= {"ns": ["ada", "work"], "v": {"default": {"": floats(0, 0, 1)}}}
-    stored |= {"st": [0, 1, 3, TIME, TIME + 1], "ix": {"": "tea, green"}}
+    stored |= {"st": [0, 1, 3, TIME, TIME + 1], "ix": {"": "tea, green"}, "tr": 1}
     s.commit((MEMORY, memory("tea", **stored)))
     yield good(
         s,
@@ -276,6 +277,7 @@ def _fields() -> Iterator[Case]:
             vectors={"default": {"": b64(floats(0, 0, 1))}},
             index={"": "tea, green"},
             pinned=True,
+            trusted=True,
             uses=3,
             last_used=TIME,
             refreshed=TIME + 1,

@@ -1,4 +1,4 @@
-"""`strongroom forget`, `pin`: changing what is there."""
+"""`strongroom forget`, `pin`, `trust`: changing what is there."""
 
 from typing import Annotated
 
@@ -50,6 +50,24 @@ def pin(
         say_json({"id": id, "pinned": not undo})
     else:
         say(f"{'unpinned' if undo else 'pinned'} {safe(id)}")
+
+
+def trust(
+    id: Annotated[str, typer.Argument(metavar="ID", help="The memory's id.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
+    namespace: options.Labels = None,
+    box: options.Box = "main",
+    vault: options.Place = None,
+    as_json: options.Json = False,
+) -> None:
+    """Vouch for a memory that an agent, a tool or a page brought."""
+    with unlock.open_vault(vault) as opened:
+        opened.trust(id, namespace=namespace or (), undo=undo, box=box)
+        said = opened.get(id, namespace=namespace or (), box=box).trust
+    if as_json:
+        say_json({"id": id, "trust": said})
+    else:
+        say(f"{safe(id)} is {said}")
 
 
 def _counted(memories: int, versions: int) -> str:

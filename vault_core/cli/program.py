@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from vault_core.cli import codes, errors
 from vault_core.cli.add import add
-from vault_core.cli.change import forget, pin
+from vault_core.cli.change import forget, pin, trust
 from vault_core.cli.consolidate import consolidate
 from vault_core.cli.demo import demo
 from vault_core.cli.init import init
@@ -99,6 +99,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "history": history,
     "forget": forget,
     "pin": pin,
+    "trust": trust,
     "consolidate": consolidate,
     "status": status,
     "verify": verify,

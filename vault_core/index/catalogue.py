@@ -15,6 +15,7 @@ from vault_core.memory.draft import searched_text
 from vault_core.memory.filters import MISSING, Path, descend
 from vault_core.memory.model import TIERS, Address, Item, Memory, Namespace, Space
 from vault_core.memory.times import from_micros, to_micros
+from vault_core.memory.trust import USER, trust_of
 
 _SCHEMA = """
 CREATE TABLE namespace (number INTEGER PRIMARY KEY, labels TEXT NOT NULL UNIQUE);
@@ -26,7 +27,7 @@ CREATE TABLE memory (
   thread TEXT, position INTEGER, data_class TEXT, subject TEXT, attribute TEXT, supersedes TEXT, tags TEXT,
   metadata TEXT,
   uses INTEGER NOT NULL DEFAULT 0, used INTEGER, refreshed INTEGER, pinned INTEGER NOT NULL DEFAULT 0,
-  archived INTEGER NOT NULL DEFAULT 0,
+  archived INTEGER NOT NULL DEFAULT 0, origin TEXT, trusted INTEGER NOT NULL DEFAULT 0,
   current INTEGER NOT NULL DEFAULT 1, superseded INTEGER, content_hash BLOB NOT NULL, digest BLOB NOT NULL,
   lead INTEGER NOT NULL DEFAULT 0, text TEXT, content TEXT);
 CREATE INDEX memory_id ON memory (id, namespace);
@@ -73,6 +74,8 @@ _COLUMNS = [
     "refreshed",
     "pinned",
     "archived",
+    "origin",
+    "trusted",
     "current",
     "superseded",
     "content_hash",
@@ -82,7 +85,15 @@ _COLUMNS = [
     "content",
 ]
 _SELECT = f"SELECT {','.join(_COLUMNS)} FROM memory"
-_DEFAULTS = {"tier": 0, "uses": 0, "pinned": 0, "archived": 0, "current": 1, "lead": 0}  # NULL for all others
+_DEFAULTS = {
+    "tier": 0,
+    "uses": 0,
+    "pinned": 0,
+    "archived": 0,
+    "trusted": 0,
+    "current": 1,
+    "lead": 0,
+}  # NULL for all others
 _BATCH = 500
 
 
@@ -119,6 +130,8 @@ class Row(NamedTuple):
     refreshed: int | None
     pinned: int
     archived: int
+    origin: str | None
+    trusted: int
     current: int
     superseded: int | None
     content_hash: bytes
@@ -131,6 +144,11 @@ class Row(NamedTuple):
     def at(self) -> Address:
         """The version's address."""
         return Address.of(self.address)
+
+    @property
+    def trust(self) -> str:
+        """How far it may be taken at its word; see `vault_core.memory.trust`."""
+        return trust_of(self.origin, bool(self.trusted))
 
 
 class ItemRow(NamedTuple):
@@ -492,6 +510,8 @@ class Catalogue:
             None if state.refreshed_at is None else to_micros(state.refreshed_at),
             int(state.pinned),
             int(state.archived),
+            None if memory.origin == USER else memory.origin,
+            int(state.trusted),
             1,
             None,
             memory.content_hash,
@@ -545,9 +565,20 @@ class RowLookup:
                 slot = {} if row.subject is None else {"subject": row.subject, "attribute": row.attribute}
                 return descend(slot, path) if path else (slot or MISSING)
             case "state":
-                return descend({"archived": bool(row.archived), "pinned": bool(row.pinned), "uses": row.uses}, path)
+                return descend(_state(row), path)
+            case "origin":
+                return row.origin or USER
             case _:
                 return descend(content_of(row), path)
+
+
+def _state(row: Row) -> dict[str, Any]:
+    return {
+        "archived": bool(row.archived),
+        "pinned": bool(row.pinned),
+        "trusted": bool(row.trusted),
+        "uses": row.uses,
+    }
 
 
 def content_of(row: Row) -> Any:

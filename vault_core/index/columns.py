@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vault_core.index.growing import Growing
 
-CURRENT, ARCHIVED, SUPERSEDED, SEARCHED, ERASED, ASKS = (1 << bit for bit in range(6))
+CURRENT, ARCHIVED, SUPERSEDED, SEARCHED, ERASED, ASKS, UNTRUSTED = (1 << bit for bit in range(7))
 NEVER = np.iinfo(np.int64).max
 NOBODY = -1  # no thread, no source
 _PACKED = {  # the arrays of a snapshot, in the order of `Entry`
@@ -166,10 +166,12 @@ class Columns:
         superseded: bool = False,
         expired: bool = False,
         archived: bool = False,
+        untrusted: bool = True,
         versions: bool = False,
     ) -> Mask:
         """Which rows count: current, and by default neither archived nor superseded nor expired."""
         hidden = ERASED | (0 if archived else ARCHIVED) | (0 if superseded else SUPERSEDED)
+        hidden |= 0 if untrusted else UNTRUSTED
         needed = 0 if versions else CURRENT
         mask: Mask = (self.flags & (hidden | needed)) == needed
         if not expired:

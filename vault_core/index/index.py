@@ -28,6 +28,7 @@ from vault_core.index.columns import (
     NOBODY,
     SEARCHED,
     SUPERSEDED,
+    UNTRUSTED,
     Columns,
     Entry,
 )
@@ -37,8 +38,8 @@ from vault_core.index.tokens import stems
 from vault_core.index.vectors import Vectors
 from vault_core.index.words import Words
 from vault_core.log.log import Commit
-from vault_core.log.ops import Erase, Mark, Put, Touch
-from vault_core.memory import model
+from vault_core.log.ops import Erase, Mark, Put, Touch, Trust
+from vault_core.memory import model, trust
 from vault_core.memory.codec import ITEM, MEMORY, SPACE
 from vault_core.memory.draft import DEFAULT_SPACE
 from vault_core.memory.model import Address, Item, Memory, Space
@@ -78,7 +79,7 @@ class BoxIndex:
         self._erase(erased, commit.seq)
         self._put(commit, kinds, values)
         for op in commit.ops:
-            if isinstance(op, Touch | Mark):
+            if isinstance(op, Touch | Mark | Trust):
                 self._note(op)
 
     def sources_named(self, terms: Iterable[str]) -> dict[int, list[str]]:
@@ -103,11 +104,11 @@ class BoxIndex:
 
     def _superseded_by(self, row: Row) -> int | None:
         namers = self.catalogue.superseding(row.id, row.namespace)
-        by_id = [one.address for one in namers if one.address != row.address and not one.archived]
+        by_id = [one.address for one in namers if one.address != row.address and _may_supersede(one, row)]
         by_slot = []
         if row.subject is not None and row.attribute is not None:
             rivals = self.catalogue.in_slot(row.namespace, row.subject, row.attribute)
-            by_slot = [one.address for one in rivals if not one.archived and since(one) > since(row)]
+            by_slot = [one.address for one in rivals if _may_supersede(one, row) and since(one) > since(row)]
         return max(by_id + by_slot, default=None)
 
     def _group(self, namespace: int, id_: str, subject: str | None, attribute: str | None) -> list[Row]:
@@ -131,7 +132,9 @@ class BoxIndex:
                 if not known or number in erased or op.at.seq >= commit.seq:
                     raise VaultTamperedError(_REFUSED)
                 erased.add(number)
-            elif isinstance(op, Touch | Mark) and (op.at.seq >= commit.seq or self.catalogue.is_other(op.at.number)):
+            elif isinstance(op, Touch | Mark | Trust) and (
+                op.at.seq >= commit.seq or self.catalogue.is_other(op.at.number)
+            ):
                 raise VaultTamperedError(_REFUSED)
         self._check_unique(values, erased)
         brought = {value.name: value for value in values if isinstance(value, Space)}
@@ -289,11 +292,16 @@ class BoxIndex:
                 self.vectors[space] = Vectors(self.spaces[space].dimension)
             self.vectors[space].append(owners[space], fields[space], np.stack(found))
 
-    def _note(self, op: Touch | Mark) -> None:
+    def _note(self, op: Touch | Mark | Trust) -> None:
         row = self.catalogue.row(op.at.number)
         if row is None:
             return  # erased meanwhile: nothing to note
         number = row.address
+        if isinstance(op, Trust):
+            self.catalogue.update(number, trusted=int(op.trusted))
+            self.columns.set(number, UNTRUSTED, trust.trust_of(row.origin, op.trusted) == trust.UNTRUSTED)
+            self.settle(self._touched_by(row))
+            return
         if isinstance(op, Mark):
             if op.archived is not None:
                 self.catalogue.update(number, archived=int(op.archived))
@@ -390,8 +398,14 @@ def _key(row: Row) -> tuple[int, str, str | None, str | None]:
     return row.namespace, row.id, row.subject, row.attribute
 
 
+def _may_supersede(newer: Row, older: Row) -> bool:
+    """What is archived doesn't; what is untrusted only what is so too."""
+    return not newer.archived and (newer.trust != trust.UNTRUSTED or older.trust == trust.UNTRUSTED)
+
+
 def _flags(row: Row) -> int:
     flags = (CURRENT if row.current else 0) | (ARCHIVED if row.archived else 0)
+    flags |= UNTRUSTED if row.trust == trust.UNTRUSTED else 0
     if row.text is not None:
         flags |= SEARCHED | (ASKS if _QUESTION.search(row.text, max(0, len(row.text) - _ENDING)) else 0)
     return flags

@@ -31,7 +31,7 @@ from vault_core.keys import Box
 from vault_core.log import LogState, Restored
 from vault_core.store import Store
 
-LAYOUT = f"3 {STEMMER}"  # of catalogue and vector parts; another one is dropped, not converted
+LAYOUT = f"4 {STEMMER}"  # of catalogue and vector parts; another one is dropped, not converted
 PART_BYTES = 1 << 20  # opened a part at a time, and one this small stays in the processor's caches on its way
 MAX_SEGMENTS = 64  # that are not full; then they are written anew as few
 _PREFIX = 4 + 8 + 16

@@ -18,7 +18,7 @@ from vault_core.errors import InvalidInputError, MemoryNotFoundError
 from vault_core.index import BoxIndex, Row
 from vault_core.index.tiers import atoms_in
 from vault_core.keys import Box
-from vault_core.log import Erase, Mark, Op, Plan, Put, Touch
+from vault_core.log import Erase, Mark, Op, Plan, Put, Touch, Trust
 from vault_core.memory import (
     ITEM,
     MEMORY,
@@ -34,6 +34,7 @@ from vault_core.memory import (
 )
 from vault_core.memory.model import ATOM, State, placed
 from vault_core.memory.times import from_micros
+from vault_core.memory.trust import TRUSTED
 
 
 class Batch:
@@ -98,6 +99,8 @@ class Batch:
 
     def revise(self, memory: Memory, *, keep_history: bool) -> Memory:
         """Write a version of a memory after those there are, or instead of them."""
+        if memory.state.trusted:  # the owner vouched for the version before: this one may say something else
+            memory = replace(memory, state=replace(memory.state, trusted=False))
         self._declare(memory)
         mine = self._mine.get((memory.namespace, memory.id))
         if not keep_history:
@@ -149,6 +152,10 @@ class Batch:
     def mark(self, row: Row, *, archived: bool | None = None, pinned: bool | None = None) -> None:
         """Archive or pin, or undo it; no new version."""
         self._ops.append(Mark(row.at, archived, pinned))
+
+    def trust(self, row: Row, *, trusted: bool) -> None:
+        """Note that the owner vouches for a version, or does no more."""
+        self._ops.append(Trust(row.at, trusted))
 
     def forget(self, id: str, namespace: Namespace) -> int:
         """Erase every version of a memory; gives how many.
@@ -238,7 +245,11 @@ class Batch:
             if alive and not row.archived and row.superseded is None and row.address not in self._erased:
                 self.touch(row, refreshed=True)
                 same = self.open(row)
-                return replace(same, state=replace(same.state, refreshed_at=from_micros(self._now)))
+                state = replace(same.state, refreshed_at=from_micros(self._now))
+                if memory.trust == TRUSTED and same.trust != TRUSTED:  # the user says it too
+                    self.trust(row, trusted=True)
+                    state = replace(state, trusted=True)
+                return replace(same, state=state)
         return None
 
     def _upsert(self, memory: Memory) -> Memory:
@@ -335,4 +346,5 @@ def state_of(row: Row) -> State:
         uses=row.uses,
         used_at=None if row.used is None else from_micros(row.used),
         refreshed_at=None if row.refreshed is None else from_micros(row.refreshed),
+        trusted=bool(row.trusted),
     )

@@ -5,8 +5,9 @@ Rules (DESIGN §2 and §6, docs/adr/0011-tiers.md):
 - An AFFINITY is what recurs on at least three days, whatever the types: atoms that share two words, or say little but
   one. Its text has the words they share, the atom nearest to all of them, how often, from when to when, and on which
   weekday if it is mostly one.
-- What is put together has one namespace, source, sensitivity and data class: nobody's words become another's, and
-  nothing secret becomes less so. It lives no longer than the first of its atoms.
+- What is put together has one namespace, source, sensitivity and data class, and either all of it is trusted or none:
+  nobody's words become another's, nothing secret becomes less so, and no summary is trusted more than its atoms. It
+  lives no longer than the first of them. What is untrusted is not put together at all.
 - A group that has grown or shrunk keeps the id of the memory that named most of its atoms; a new one's id is made from
   its tier, its namespace and its atoms. So the same atoms give the same memories, and running twice changes nothing.
 - Only what was made here is changed or erased here; it is known by its tier and by how its id begins.
@@ -24,6 +25,7 @@ from vault_core.index.tokens import stem, words
 from vault_core.lifecycle.groups import ENOUGH, Weights, centrality, groups, likeness, weights
 from vault_core.memory import Namespace
 from vault_core.memory.model import AFFINITY, COMPOSITE
+from vault_core.memory.trust import USER
 
 LEAST = 3  # atoms of a composite, and days of an affinity: twice may be chance
 MOST = 10_000  # atoms named: with ids of 24 letters a quarter of what metadata may hold
@@ -58,6 +60,7 @@ class Atom:
     source: str | None = None
     sensitivity: str | None = None
     data_class: str | None = None
+    origin: str = USER  # or AGENT, for what nobody has vouched for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ class Summary:
     source: str | None = None
     sensitivity: str | None = None
     data_class: str | None = None
+    origin: str = USER
     summarised: str | None = None  # a hash of what a summariser was given; None for a text of our own
 
     @property
@@ -131,7 +135,7 @@ def consolidated(
 
 
 def _alike(atom: Atom) -> tuple[Hashable, ...]:
-    return atom.source, atom.sensitivity, atom.data_class
+    return atom.source, atom.sensitivity, atom.data_class, atom.origin
 
 
 def _summaries(atoms: Sequence[Atom], tier: str, kind: Callable[[Atom], Hashable]) -> list[Summary]:
@@ -175,6 +179,7 @@ def _summary(tier: str, group: Sequence[Atom], weighted: Sequence[Weights], days
         source=group[0].source,
         sensitivity=group[0].sensitivity,
         data_class=group[0].data_class,
+        origin=group[0].origin,
     )
 
 

@@ -2,7 +2,7 @@
 
 from vault_core.log.entry import ClearPart, chain_start
 from vault_core.log.log import Commit, Log, LogState, Plan
-from vault_core.log.ops import Erase, HeaderChange, Mark, Op, Put, Restored, Touch
+from vault_core.log.ops import Erase, HeaderChange, Mark, Op, Put, Restored, Touch, Trust
 
 __all__ = [
     "ClearPart",
@@ -17,5 +17,6 @@ __all__ = [
     "Put",
     "Restored",
     "Touch",
+    "Trust",
     "chain_start",
 ]

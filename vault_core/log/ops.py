@@ -46,6 +46,13 @@ class Mark(NamedTuple):
     pinned: bool | None = None
 
 
+class Trust(NamedTuple):
+    """The owner vouches for that memory, or takes it back."""
+
+    at: Address
+    trusted: bool
+
+
 class HeaderChange(NamedTuple):
     """A new header: its generation and the SHA-256 of its body."""
 
@@ -61,7 +68,7 @@ class Restored(NamedTuple):
     hash: bytes
 
 
-Op = Put | Erase | Touch | Mark | HeaderChange | Restored
+Op = Put | Erase | Touch | Mark | Trust | HeaderChange | Restored
 
 
 def encode_ops(time: int, ops: list[Op]) -> bytes:
@@ -106,6 +113,8 @@ def _encode(op: Op) -> list[Any]:
             return [3, *op.at, op.uses, op.used, op.refreshed, op.expires]
         case Mark():
             return [4, *op.at, _bit(op.archived), _bit(op.pinned)]
+        case Trust():
+            return [7, *op.at, int(op.trusted)]
         case HeaderChange():
             return [5, op.generation, op.digest]
         case Restored():
@@ -132,6 +141,8 @@ def _decode(raw: Any) -> Op:
             return Mark(Address(*fields[:2]), _truth(fields[2]), _truth(fields[3]))
         case 5:
             return HeaderChange(*fields)
+        case 7:
+            return Trust(Address(*fields[:2]), bool(_truth(fields[2])))
         case _:
             return Restored(*fields)
 
@@ -155,6 +166,7 @@ _FIELDS: dict[int, tuple[tuple[type, ...], ...]] = {
     4: (_INT, _INT, _MAYBE, _MAYBE),
     5: (_INT, (bytes,)),
     6: (_INT, _INT, (bytes,)),
+    7: (_INT, _INT, _INT),
 }
 
 

@@ -17,6 +17,7 @@ from vault_core.memory.canonical import check_json, compact_json, content_hash, 
 from vault_core.memory.draft import check_index, check_key, check_label, check_namespace
 from vault_core.memory.model import TIERS, Address, FactSlot, Item, Memory, Space, State
 from vault_core.memory.times import from_micros, to_micros
+from vault_core.memory.trust import USER
 
 MEMORY, ITEM, SPACE = 1, 2, 3  # kinds of record, as ops name them
 
@@ -43,7 +44,7 @@ _TIMES = (
     ("ua", "updated_at"),
 )
 _LISTS = (("ns", "namespace"), ("tg", "tags"), ("su", "supersedes"), ("sl", "slot"))
-_FRESH = State()
+_FRESH, _VOUCHED = State(), State(trusted=True)
 
 
 def encode_memory(memory: Memory) -> bytes:
@@ -80,8 +81,12 @@ def _rarer(memory: Memory) -> dict[str, Any]:
         record["md"] = compact_json(memory.metadata)
     if memory.provenance:
         record["by"] = dict(memory.provenance)
-    if memory.state != _FRESH:
+    if memory.state not in (_FRESH, _VOUCHED):
         record["st"] = _encode_state(memory.state)
+    if memory.origin != USER:
+        record["or"] = memory.origin
+    if memory.state.trusted:
+        record["tr"] = 1
     if memory.index is not True:
         record["ix"] = False if memory.index is False else dict(memory.index)
     return record
@@ -120,6 +125,7 @@ def decode_memory(plaintext: bytes, address: Address, box: str) -> Memory:
             source=reader.optional_label("src"),
             thread=reader.optional_label("th"),
             data_class=reader.optional_label("dc"),
+            origin=reader.optional_label("or") or USER,
             reason=reader.optional("why", str),
             position=reader.position(),
             importance=reader.number("im"),
@@ -319,9 +325,16 @@ class _Reader:
         subject, attribute = self.labels("sl")
         return FactSlot(subject, attribute)
 
+    def trusted(self) -> bool:
+        if "tr" not in self.map:
+            return False
+        if self.get("tr", int) != 1:
+            raise ValueError("tr")
+        return True
+
     def state(self) -> State:
         if "st" not in self.map:
-            return _FRESH
+            return _VOUCHED if self.trusted() else _FRESH
         archived, pinned, uses, used, refreshed = self.get("st", list)
         if any(type(number) is not int for number in (archived, pinned, uses)) or not {archived, pinned} <= {0, 1}:
             raise TypeError("st")
@@ -333,6 +346,7 @@ class _Reader:
             uses=uses,
             used_at=None if used is None else from_micros(used),
             refreshed_at=None if refreshed is None else from_micros(refreshed),
+            trusted=self.trusted(),
         )
 
     def index(self) -> bool | Mapping[str, str]:

@@ -272,4 +272,5 @@ _OPTIONAL: tuple[tuple[str, Callable[[Any, str], Any]], ...] = (  # what a draft
     ("valence", _valence),
     ("data_class", check_label),
     ("reason", check_label),
+    ("origin", check_label),
 )

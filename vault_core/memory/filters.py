@@ -26,7 +26,7 @@ MAX_DEPTH = 32
 TIME_FIELDS = frozenset({"event_time", "valid_from", "valid_to", "expires_at", "created_at", "updated_at"})
 FIELDS = TIME_FIELDS | {
     "id", "namespace", "memory_type", "tier", "tags", "importance", "confidence", "sensitivity", "source", "thread",
-    "position", "emotional_intensity", "valence", "data_class", "slot", "metadata", "content", "state",
+    "position", "emotional_intensity", "valence", "data_class", "slot", "metadata", "content", "state", "origin",
 }  # fmt: skip
 NESTED = frozenset({"metadata", "content", "slot", "state"})
 

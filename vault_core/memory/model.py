@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vault_core.memory.trust import trust_of
+
 ATOM, COMPOSITE, AFFINITY = "ATOM", "COMPOSITE", "AFFINITY"
 TIERS = (ATOM, COMPOSITE, AFFINITY)  # their order is their code in a record
 
@@ -72,6 +74,7 @@ class State:
     uses: int = 0
     used_at: datetime | None = None
     refreshed_at: datetime | None = None
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +107,14 @@ class Draft:
     index: bool | Mapping[str, str] | None = None
     keep_history: bool = True
     reason: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """One version of one memory, with everything the vault knows about it.
 
+    `origin` is who said it, as the writer claims: "user", "agent", "tool", "web", "import" or another label.
     `similar` is filled by `add` alone: ids of near-duplicates that were there before. `provenance` is stamped by the
     library and says which program and session wrote this version.
     """
@@ -139,6 +144,7 @@ class Memory:
     created_at: datetime
     updated_at: datetime
     provenance: Mapping[str, str] = field(default_factory=dict)
+    origin: str = "user"
     reason: str | None = None
     state: State = field(default_factory=State)
     index: bool | Mapping[str, str] = True
@@ -154,6 +160,11 @@ class Memory:
         from vault_core.memory.canonical import readable  # here: canonical imports the model's limits
 
         return readable(self.content)
+
+    @property
+    def trust(self) -> str:
+        """How far it may be taken at its word: "trusted", "unconfirmed" or "untrusted"."""
+        return trust_of(self.origin, self.state.trusted)
 
     @property
     def version(self) -> str:

@@ -23,6 +23,7 @@ class Scope:
     superseded: bool = False
     expired: bool = False
     archived: bool = False
+    untrusted: bool = True
     versions: bool = False  # earlier versions too, not only current ones
     thread: str | None = None  # only memories of this conversation
     predicate: Predicate | None = None  # a filter over addresses, judged in the order of the ranking
@@ -42,6 +43,7 @@ class Scope:
             superseded=self.superseded,
             expired=self.expired,
             archived=self.archived,
+            untrusted=self.untrusted,
             versions=self.versions,
         )
         if self.thread is not None:

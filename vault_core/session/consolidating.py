@@ -22,6 +22,7 @@ from vault_core.memory.arguments import check_callable
 from vault_core.memory.draft import check_content, check_label, check_namespace
 from vault_core.memory.model import AFFINITY, COMPOSITE, TIERS
 from vault_core.memory.times import from_micros
+from vault_core.memory.trust import AGENT, TRUSTED, USER
 from vault_core.session.reading import Query
 from vault_core.session.session import Session
 from vault_core.session.writing import Writer
@@ -110,7 +111,7 @@ def _read(session: Session, namespace: Namespace | None, box_name: str) -> dict[
     with session.reading():
         box = session.box(box_name)
         index = session.index(box)
-        scope = Query(namespace=namespace).scope(session, box)
+        scope = Query(namespace=namespace, include_untrusted=False).scope(session, box)
         seen: dict[Namespace, _Seen] = defaultdict(_Seen)
         addresses = index.columns.address[scope.mask(index, searched=True)].tolist()
         for start in range(0, len(addresses), _BATCH):
@@ -141,6 +142,7 @@ def _atom(row: Row) -> Atom:
         source=row.source,
         sensitivity=row.sensitivity,
         data_class=row.data_class,
+        origin=USER if row.trust == TRUSTED else AGENT,
     )
 
 
@@ -162,6 +164,7 @@ def _summary(row: Row) -> Summary:
         source=row.source,
         sensitivity=row.sensitivity,
         data_class=row.data_class,
+        origin=row.origin or USER,
         summarised=summarised if isinstance(summarised, str) else None,
     )
 
@@ -200,6 +203,7 @@ def _drafts(changes: Mapping[Namespace, Changes], embedder: Embedder | None) -> 
             source=one.source,
             expires_at=one.expires,
             data_class=one.data_class,
+            origin=one.origin,
             tier=one.tier,
             vector=vector,
             keep_history=False,

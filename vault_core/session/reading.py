@@ -38,6 +38,7 @@ class Query:
     include_superseded: bool = False
     include_expired: bool = False
     include_archived: bool = False
+    include_untrusted: bool = True
     as_of: datetime | str | None = None
     thread: str | None = None
     box: Boxes = None
@@ -55,6 +56,7 @@ class Query:
             superseded=self.include_superseded or as_of is not None,
             expired=self.include_expired,
             archived=self.include_archived,
+            untrusted=self.include_untrusted,
             versions=as_of is not None,
             thread=None if self.thread is None else check_label(self.thread, "thread"),
             predicate=combined(

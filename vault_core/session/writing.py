@@ -27,6 +27,7 @@ from vault_core.memory.draft import (
 from vault_core.memory.limits import MAX_VECTORS
 from vault_core.memory.model import Vector
 from vault_core.memory.times import from_micros, parse_time, to_micros
+from vault_core.memory.trust import TRUSTED
 from vault_core.session.memories import each, fetch
 from vault_core.session.reading import Query
 from vault_core.session.session import Session
@@ -211,7 +212,18 @@ class Writer:
 
     def mark(self, id: str, namespace: Namespace, box: str, *, archived: bool | None, pinned: bool | None) -> None:
         """Archive or pin, or undo it."""
-        self.commit(box, lambda batch: batch.mark(batch.row(id, namespace), archived=archived, pinned=pinned))
+
+        def work(batch: Batch) -> None:
+            row = batch.row(id, namespace)
+            batch.mark(row, archived=archived, pinned=pinned)
+            if pinned and row.trust != TRUSTED:
+                batch.trust(row, trusted=True)
+
+        self.commit(box, work)
+
+    def trust(self, id: str, namespace: Namespace, box: str, *, trusted: bool) -> None:
+        """The owner vouches for a memory, or does no more."""
+        self.commit(box, lambda batch: batch.trust(batch.row(id, namespace), trusted=trusted))
 
     def drafted(self, draft: Draft) -> tuple[Memory, bool]:
         """The memory a draft describes, without asking the embedder; and whether its id was given."""
