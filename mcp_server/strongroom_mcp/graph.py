@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from strongroom_mcp import later
 from strongroom_mcp.framing import shown
 from strongroom_mcp.scope import Scope
 from vault_core import Draft, Memory, Vault
@@ -63,8 +62,8 @@ class Graph:
         return [triple for triple in self.relations if triple[0] in wanted or triple[2] in wanted]
 
 
-def read(vault: Vault, scope: Scope) -> Graph:
-    """The graph that a server serves."""
+def read(vault: Vault, scope: Scope, *, untrusted: bool = True) -> Graph:
+    """The graph that a server serves; without what is untrusted, if so wanted."""
     graph = Graph()
     for memory in vault.list(
         namespace=scope.namespace,
@@ -74,7 +73,8 @@ def read(vault: Vault, scope: Scope) -> Graph:
         limit=None,
         box=scope.box,
     ):
-        take(graph, memory)
+        if untrusted or memory.trust != "untrusted":
+            take(graph, memory)
     return graph
 
 
@@ -146,5 +146,5 @@ def _draft(
         tags=(TAG,),
         metadata=metadata,
         index=index,
-        **later.saying(origin),
+        origin=origin,
     )

@@ -10,7 +10,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, ConfigDict, Field
 
-from strongroom_mcp import graph, later, trust, view
+from strongroom_mcp import graph, trust, view
 from strongroom_mcp.calls import Desk
 from strongroom_mcp.framing import shown
 from strongroom_mcp.graph import Graph, Node, Triple
@@ -146,7 +146,7 @@ class GraphReading:
         """Search for nodes in the knowledge graph based on a query."""
 
         def work(vault: Vault, scope: Scope) -> Nodes:
-            found = graph.read(vault, scope)
+            found = graph.read(vault, scope, untrusted=False)
             return _seen(found, [*_saying(found, query), *_hits(vault, scope, query)])
 
         return await self._desk.read(work)
@@ -323,10 +323,7 @@ def _saying(found: Graph, query: str) -> list[str]:
 
 def _hits(vault: Vault, scope: Scope, query: str) -> list[str]:
     """The names of entities that a search finds."""
-    asked = later.asking(include_untrusted=False)
-    hits = vault.search(
-        query, top_k=_HITS, namespace=scope.namespace, exact=True, filter=graph.OF_GRAPH, box=scope.box, **asked
-    )
+    hits = vault.search(query, top_k=_HITS, namespace=scope.namespace, exact=True, filter=graph.OF_GRAPH, box=scope.box)
     return [str(name) for hit in hits if (name := hit.memory.metadata.get("entity")) is not None]
 
 

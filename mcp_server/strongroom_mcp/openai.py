@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from strongroom_mcp import later, view
+from strongroom_mcp import view
 from strongroom_mcp.calls import Desk, address
 from strongroom_mcp.framing import shown
 from strongroom_mcp.scope import Scope
@@ -44,8 +44,7 @@ class OpenAi:
         """Find memories about something."""
 
         def work(vault: Vault, scope: Scope) -> Results:
-            asked = later.asking(include_untrusted=False)
-            found = vault.search(query, top_k=_HITS, namespace=scope.namespace, box=scope.box, **asked)
+            found = vault.search(query, top_k=_HITS, namespace=scope.namespace, box=scope.box)
             return Results(results=[Result(**_named(hit.memory)) for hit in found])
 
         return await self._desk.read(work)

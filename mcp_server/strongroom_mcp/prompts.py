@@ -2,7 +2,7 @@
 
 from mcp.server.mcpserver.prompts.base import Message, UserMessage
 
-from strongroom_mcp import later, view
+from strongroom_mcp import view
 from strongroom_mcp.calls import Desk
 from strongroom_mcp.framing import meant, shown
 from strongroom_mcp.limits import MAX_QUERY
@@ -44,7 +44,6 @@ class Prompts:
                 top_k=_HITS,
                 namespace=scope.namespace,
                 filter=condition(None, [meant(tag)] if tag else None),
-                **later.asking(include_untrusted=False),
                 box=scope.box,
             )
             results, omitted = view.fitting(view.hit(one, scope) for one in found)

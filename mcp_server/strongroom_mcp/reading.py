@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from strongroom_mcp import later, view
+from strongroom_mcp import view
+from strongroom_mcp.briefing import told
 from strongroom_mcp.calls import Desk
 from strongroom_mcp.scope import Scope
 from strongroom_mcp.shapes import (
@@ -63,7 +64,7 @@ class Reading:
                 namespace=scope.inside(namespace),
                 memory_type=type,
                 filter=condition(filter, tags),
-                **later.asking(include_untrusted=include_untrusted),
+                include_untrusted=include_untrusted,
                 box=scope.box,
             )
             results, omitted = view.fitting(view.hit(one, scope) for one in found)
@@ -143,7 +144,7 @@ def condition(filter: dict[str, Any] | None, tags: list[str] | None) -> dict[str
 
 def briefing(vault: Vault, scope: Scope, max_tokens: int) -> Briefing:
     """What an agent should know from the start, of the part that is served."""
-    shown, omitted = view.each(later.brief(vault, scope, max_tokens), scope, view.entry)
+    shown, omitted = view.each(told(vault, scope, max_tokens), scope, view.entry)
     return Briefing(memories=shown, omitted=omitted)
 
 

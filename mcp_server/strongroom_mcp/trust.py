@@ -7,7 +7,6 @@ Rules:
   the web. Only the user raises trust, and not over MCP.
 """
 
-from strongroom_mcp import later
 from vault_core import Memory
 
 USER, AGENT = "user", "agent"
@@ -21,4 +20,4 @@ def claimed(origin: str | None) -> str:
 def changed(memory: Memory, origin: str | None) -> str:
     """The origin of a changed memory: the less trusted of what it was and what is claimed."""
     now = claimed(origin)
-    return now if now != AGENT or later.origin(memory) == USER else later.origin(memory)
+    return now if now != AGENT or memory.origin == USER else memory.origin

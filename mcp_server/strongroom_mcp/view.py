@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from strongroom_mcp import later
 from strongroom_mcp.framing import excerpt, shown, shown_value
 from strongroom_mcp.limits import MAX_EXCERPT, MAX_PAGE, MAX_REPLY_BYTES
 from strongroom_mcp.scope import Scope
@@ -33,8 +32,8 @@ def stored(memory: Memory, scope: Scope) -> Stored:
         id=shown(memory.id),
         namespace=scope.relative(memory.namespace),
         type=shown(memory.memory_type),
-        origin=shown(later.origin(memory)),
-        trust=later.trust(memory),
+        origin=shown(memory.origin),
+        trust=memory.trust,
         similar=[shown(id_) for id_ in memory.similar],
     )
 
@@ -70,8 +69,8 @@ def version(memory: Memory) -> Version:
         truncated=more,
         updated_at=memory.updated_at.isoformat(),
         reason=None if memory.reason is None else shown(memory.reason),
-        origin=shown(later.origin(memory)),
-        trust=later.trust(memory),
+        origin=shown(memory.origin),
+        trust=memory.trust,
         written_by=_written_by(memory),
     )
 
@@ -108,8 +107,8 @@ def _entry(memory: Memory, scope: Scope) -> dict[str, Any]:
         "type": shown(memory.memory_type),
         "namespace": scope.relative(memory.namespace),
         "tags": [shown(tag) for tag in memory.tags[:20]],
-        "origin": shown(later.origin(memory)),
-        "trust": later.trust(memory),
+        "origin": shown(memory.origin),
+        "trust": memory.trust,
         "created_at": memory.created_at.isoformat(),
         "updated_at": memory.updated_at.isoformat(),
         "event_time": _time(memory.event_time),

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from mcp.server.mcpserver import AcceptedElicitation, Context, ElicitationResult, Resolve
 from pydantic import Field
 
-from strongroom_mcp import later, trust, view
+from strongroom_mcp import trust, view
 from strongroom_mcp.calls import Desk
 from strongroom_mcp.forgetting import Erase, Ids, Previews, asked, can_ask
 from strongroom_mcp.scope import Scope
@@ -80,8 +80,10 @@ class Writing:
 
         def work(vault: Vault, scope: Scope) -> Memory:
             memory = scope.find(vault, id, namespace)
-            said = later.saying(trust.changed(memory, origin))
-            return vault.update(memory.id, namespace=memory.namespace, box=scope.box, reason=reason, **said, **changes)
+            said = trust.changed(memory, origin)
+            return vault.update(
+                memory.id, namespace=memory.namespace, box=scope.box, reason=reason, origin=said, **changes
+            )
 
         memory = await self._desk.write(ctx, "memory_update", work)
         await self._desk.changed(ctx, memory)
@@ -151,5 +153,5 @@ def _draft(given: NewMemory, scope: Scope) -> Draft:
         source=given.source,
         thread=given.thread,
         metadata=given.metadata,
-        **later.saying(trust.claimed(given.origin)),
+        origin=trust.claimed(given.origin),
     )
