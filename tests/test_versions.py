@@ -299,6 +299,18 @@ def test_forgetting_one_that_is_not_there_forgets_none(vault: Vault) -> None:
     assert vault.count() == 1
 
 
+def test_forgetting_passes_over_those_that_are_not_there_if_that_is_fine(vault: Vault) -> None:
+    vault.add("tea", id="one")
+    vault.add("coffee", id="two")
+
+    tried = vault.forget_many(["nowhere", "one"], missing_ok=True, dry_run=True)
+    receipt = vault.forget_many(["nowhere", "one"], missing_ok=True)
+    nothing = vault.forget_many(["nowhere", "one"], missing_ok=True)
+
+    assert (list(tried.ids), list(receipt.ids), list(nothing.ids)) == (["one"], ["one"], [])
+    assert [memory.id for memory in vault.list()] == ["two"]
+
+
 def test_forgetting_by_filter_takes_what_is_hidden_too(vault: Vault) -> None:
     vault.add("tea", id="kept", tags=["keep"])
     for number, hide in enumerate(GONE):

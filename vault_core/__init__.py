@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         WrongPassphraseError,
     )
     from vault_core.keys import CommandKey, FileKey, KeyProvider, KeyringKey, Passphrase, RecoveryKey, new_key_text
-    from vault_core.lifecycle import Receipt, Summariser
+    from vault_core.lifecycle import Briefing, ForgetPolicy, Receipt, Summariser, strength
     from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
     from vault_core.retrieval.choice import Reranker
     from vault_core.session.consolidating import Consolidation
@@ -48,6 +48,7 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "AsyncVault": "vault_core.aio",
+    "Briefing": "vault_core.lifecycle",
     "CallableEmbedder": "vault_core.embedders",
     "CommandKey": "vault_core.keys",
     "ConflictError": "vault_core.errors",
@@ -60,6 +61,7 @@ _HOMES = {
     "FactSlot": "vault_core.memory",
     "FileKey": "vault_core.keys",
     "Filter": "vault_core.memory",
+    "ForgetPolicy": "vault_core.lifecycle",
     "FormatTooNewError": "vault_core.errors",
     "InvalidInputError": "vault_core.errors",
     "Item": "vault_core.memory",
@@ -99,6 +101,7 @@ _HOMES = {
     "default_location": "vault_core.store.location",
     "embedder_named": "vault_core.embedders.named",
     "new_key_text": "vault_core.keys",
+    "strength": "vault_core.lifecycle",
 }
 
 
@@ -117,6 +120,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AsyncVault",
+    "Briefing",
     "CallableEmbedder",
     "CommandKey",
     "ConflictError",
@@ -129,6 +133,7 @@ __all__ = [
     "FactSlot",
     "FileKey",
     "Filter",
+    "ForgetPolicy",
     "FormatTooNewError",
     "InvalidInputError",
     "Item",
@@ -168,4 +173,5 @@ __all__ = [
     "default_location",
     "embedder_named",
     "new_key_text",
+    "strength",
 ]

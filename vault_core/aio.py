@@ -23,6 +23,8 @@ _AWAITED = frozenset(
         "trust",
         "forget",
         "forget_many",
+        "expire",
+        "briefing",
         "transact",
         "get",
         "get_many",

@@ -14,7 +14,7 @@ from vault_core.embedders.base import as_embedder, embed_query_checked, warn_una
 from vault_core.errors import InvalidInputError, MemoryNotFoundError, UnavailableError, WrongPassphraseError
 from vault_core.keys import Header, KeyProvider, Keyring, Passphrase, Slot, provider_from, seal_header
 from vault_core.keys.providers import KeyringKey, check_provider
-from vault_core.lifecycle import Receipt, Summariser
+from vault_core.lifecycle import Briefing, ForgetPolicy, Receipt, Summariser
 from vault_core.log.log import seal_first_entry
 from vault_core.memory import Draft, Memory, Namespace, SearchResult, Space
 from vault_core.memory.arguments import check_callable, check_fraction, check_ids
@@ -22,7 +22,8 @@ from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_
 from vault_core.memory.model import TIERS
 from vault_core.memory.times import from_micros
 from vault_core.retrieval.choice import Reranker
-from vault_core.session import Session, locks, reading
+from vault_core.session import Session, fading, locks, reading
+from vault_core.session.briefing import brief
 from vault_core.session.consolidating import Consolidation, consolidate
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
@@ -262,26 +263,45 @@ class Vault:
         *,
         namespace: Sequence[str] | None = None,
         filter: Any = None,
+        policy: ForgetPolicy | None = None,
+        missing_ok: bool = False,
         dry_run: bool = False,
         box: str = "main",
     ) -> Receipt:
         """Erase memories by id, or all that a filter (and a namespace with what is below it) selects, in one commit.
 
+        With `missing_ok`, ids that are not there are passed over; the receipt's `ids` are those that were.
+        With a `policy` only those among them that have grown weak: they become ghosts, out of every answer, which
+        confirming (`touch`), pinning or adding them again brings back, and `expire` erases once their time is over.
+
         Raises:
             MemoryNotFoundError: one of the ids is not there; nothing is erased.
-            InvalidInputError: neither ids nor a filter nor a namespace.
+            InvalidInputError: neither ids nor a filter nor a namespace nor a policy.
         """
         if ids is not None:
-            if filter is not None:
-                raise InvalidInputError("give ids or a filter, not both")
+            if filter is not None or policy is not None:
+                raise InvalidInputError("give ids, or a filter or policy, not both")
             exact = check_namespace(() if namespace is None else namespace)
-            return self._writer.forget(check_ids(ids), exact, None, box, dry_run=dry_run)
+            return self._writer.forget(check_ids(ids), exact, None, box, missing_ok=missing_ok, dry_run=dry_run)
+        if policy is not None:
+            if not isinstance(policy, ForgetPolicy):
+                raise InvalidInputError("policy must be a ForgetPolicy")
+            query = Query(namespace=namespace, filter=filter)
+            return fading.fade(self._session, self._writer, policy, query, box, dry_run=dry_run)
         if filter is None and namespace is None:
-            raise InvalidInputError("say what to forget: ids, a filter or a namespace")
+            raise InvalidInputError("say what to forget: ids, a filter, a namespace or a policy")
         query = Query(
             namespace=namespace, filter=filter, include_superseded=True, include_expired=True, include_archived=True
         )
-        return self._writer.forget(None, (), query, box, dry_run=dry_run)
+        return self._writer.forget(None, (), query, box, missing_ok=True, dry_run=dry_run)
+
+    def expire(self, *, box: Boxes = None, dry_run: bool = False) -> Receipt:
+        """Erase what has expired, and ghosts whose time is over.
+
+        No answer holds them before that either, but their bytes are still there. One commit for each box that holds
+        some; without `box` all boxes are swept.
+        """
+        return fading.expire(self._session, self._writer, box, dry_run=dry_run)
 
     def transact(self, work: Callable[[Transaction], T], *, box: str = "main") -> T:
         """Run `work(tx)` on the newest state; all it writes is one commit, nothing if it raises. It may run again."""
@@ -548,6 +568,21 @@ class Vault:
     def items(self, collection: str, *, box: str = "main") -> Items:
         """The items of a collection: bytes by key, for what is no memory."""
         return Items(self._session, self._writer.commit, collection, box)
+
+    def briefing(
+        self,
+        *,
+        namespace: Sequence[str] | None = None,
+        exact: bool = False,
+        max_tokens: int = 800,
+        box: Boxes = None,
+    ) -> Briefing:
+        """The few facts that an agent should have at the start of a conversation, in at most so many tokens.
+
+        What is pinned, who the person is, what is so now, and strong habits; only what is trusted (see `trust`). Given
+        the vault and the clock it is always the same. A search is better for whatever the conversation turns to.
+        """
+        return brief(self._session, Query(namespace=namespace, exact=exact, box=box), max_tokens)
 
     # the vault
 

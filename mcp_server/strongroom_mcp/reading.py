@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from strongroom_mcp import view
-from strongroom_mcp.briefing import told
 from strongroom_mcp.calls import Desk
 from strongroom_mcp.scope import Scope
 from strongroom_mcp.shapes import (
@@ -144,8 +143,9 @@ def condition(filter: dict[str, Any] | None, tags: list[str] | None) -> dict[str
 
 def briefing(vault: Vault, scope: Scope, max_tokens: int) -> Briefing:
     """What an agent should know from the start, of the part that is served."""
-    shown, omitted = view.each(told(vault, scope, max_tokens), scope, view.entry)
-    return Briefing(memories=shown, omitted=omitted)
+    told = vault.briefing(namespace=scope.namespace, max_tokens=max_tokens, box=scope.box)
+    shown, omitted = view.each(told.memories, scope, view.entry)
+    return Briefing(memories=shown, omitted=omitted + told.left_out)
 
 
 def status(vault: Vault, scope: Scope, desk: Desk) -> Status:

@@ -76,6 +76,14 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
+class Ghost:
+    """The memory is a ghost until then, or no longer."""
+
+    address: int
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewHeader:
     """A new header."""
 
@@ -92,7 +100,7 @@ class Restored:
     hash: bytes
 
 
-Op = Put | Erase | Touch | Mark | Trust | NewHeader | Restored
+Op = Put | Erase | Touch | Mark | Trust | Ghost | NewHeader | Restored
 
 
 def parse_entry(stored: bytes) -> Entry:
@@ -167,6 +175,9 @@ def _op(op: Any) -> Op:
         case [7, seq, n, trusted]:
             require(is_flag(trusted), "trusted is 0 or 1")
             return Trust(_address(seq, n), trusted)
+        case [8, seq, n, until]:
+            require(_nil_or(is_time, until), "until is a time")
+            return Ghost(_address(seq, n), until)
         case [5, generation, bytes(digest)] if is_count(generation) and len(digest) == 32:
             return NewHeader(generation, digest)
         case [6, base, head, bytes(digest)] if is_count(base) and is_count(head):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from reader import entry
 from reader.database import Dump
-from reader.entry import Entry, Erase, Mark, NewHeader, Op, Put, Restored, Touch, Trust
+from reader.entry import Entry, Erase, Ghost, Mark, NewHeader, Op, Put, Restored, Touch, Trust
 from reader.header import Header
 from reader.keyring import Keyring
 from reader.refused import Refused, require
@@ -32,7 +32,7 @@ class Written:
     kind: str
     hash: bytes
     erased: int | None = None  # by the commit of that seq
-    ops: list[Touch | Mark | Trust] = field(default_factory=list)
+    ops: list[Touch | Mark | Trust | Ghost] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class Log:
 
     def _check_ops(self, found: Entry, ops: list[Op]) -> None:
         of_vault = found.box == NO_BOX
-        wanted = (NewHeader, Restored) if of_vault else (Put, Erase, Touch, Mark, Trust)
+        wanted = (NewHeader, Restored) if of_vault else (Put, Erase, Touch, Mark, Trust, Ghost)
         require(all(isinstance(op, wanted) for op in ops), "an op in the wrong kind of entry")
         puts = [op.n for op in ops if isinstance(op, Put)]
         require(sorted(puts) == list(range(len(found.hashes))), "one op for each record")
@@ -118,7 +118,7 @@ class Log:
                 require(address >> 24 < found.seq, "an erase of a record of its own commit")
                 require(named.erased is None, "an erase of an address that is not live")
                 named.erased = found.seq
-            case Touch() | Mark() | Trust():
+            case Touch() | Mark() | Trust() | Ghost():
                 named = self._named(found, op.address)
                 require(named.kind == "memory", "an op for memories only")
                 named.ops.append(op)

@@ -144,7 +144,7 @@ MEMORY: dict[str, Check] = {
     "tr": _is_whole(1, 1),
     "why": _is_text,
     **dict.fromkeys(("ty", "se", "src", "th", "dc", "or"), _is_label),
-    **dict.fromkeys(("ev", "vf", "vt", "ex", "ca", "ua"), is_time),
+    **dict.fromkeys(("ev", "vf", "vt", "ex", "ca", "ua", "gh"), is_time),
 }
 ITEM: dict[str, Check] = {
     "col": _is_label,

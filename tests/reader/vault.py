@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reader.database import Dump, read_database
-from reader.entry import Mark, Touch, Trust
+from reader.entry import Ghost, Mark, Touch, Trust
 from reader.header import Header, parse_header, unlock
 from reader.keyring import Keyring, open_keyring
 from reader.log import Commit, Written, read_log
@@ -39,13 +39,17 @@ class Version:
     archived: int
     pinned: int
     trusted: int
+    ghost: int | None
     uses: int
     used: int | None
     refreshed: int | None
     expires: int | None
 
-    def apply(self, op: Touch | Mark | Trust) -> None:
+    def apply(self, op: Touch | Mark | Trust | Ghost) -> None:
         """Change what the op names; nil leaves it."""
+        if isinstance(op, Ghost):
+            self.ghost = op.until
+            return
         if isinstance(op, Trust):
             self.trusted = op.trusted
             return
@@ -225,6 +229,7 @@ def _version(record: Record) -> Version:
         archived=archived,
         pinned=pinned,
         trusted=record.fields.get("tr", 0),
+        ghost=record.fields.get("gh"),
         uses=uses,
         used=used,
         refreshed=refreshed,

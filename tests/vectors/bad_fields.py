@@ -86,6 +86,7 @@ def _memories() -> Iterator[Case]:
         "trusted-2": ("A version vouched for twice.", {"tr": 2}),
         "trusted-true": ("A version that is vouched for by true.", {"tr": True}),
         "trusted-0": ("A version that is vouched for by 0.", {"tr": 0}),
+        "ghost-a-float": ("A ghost until a float.", {"gh": 1.0}),
         "state-long": ("A carried state of six.", {"st": [0, 0, 0, None, None, None]}),
         "state-a-map": ("A carried state that is a map.", {"st": {}}),
         "state-flag-true": ("A carried state whose archived is true.", {"st": [True, 0, 0, None, None]}),

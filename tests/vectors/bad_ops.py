@@ -189,7 +189,7 @@ def _again() -> Iterator[Case]:
 def _codes() -> Iterator[Case]:
     """Ops with wrong values. (2, 0) is a live memory of box main."""
     ops: dict[str, tuple[str, list[Any]]] = {
-        "op-unknown": ("An op with code 8.", [8, 2, 0]),
+        "op-unknown": ("An op with code 9.", [9, 2, 0]),
         "op-code-text": ("An op whose code is text.", ["1", 2, 0]),
         "op-code-true": ("An op whose code is true.", [True, 0, 1]),
         "erase-short": ("An erase without n.", [2, 2]),
@@ -213,6 +213,9 @@ def _codes() -> Iterator[Case]:
         "trust-true": ("Trusted is true.", [7, 2, 0, True]),
         "trust-nil": ("Trusted is nil.", [7, 2, 0, None]),
         "trust-short": ("An op 7 without trusted.", [7, 2, 0]),
+        "ghost-a-float": ("A ghost until a float.", [8, 2, 0, 1.0]),
+        "ghost-in-year-10000": ("A ghost until after year 9999.", [8, 2, 0, LAST_TIME + 1]),
+        "ghost-short": ("An op 8 without until.", [8, 2, 0]),
         "pin-2": ("Pinned is 2.", [4, 2, 0, None, 2]),
         "pin-true": ("Pinned is true.", [4, 2, 0, None, True]),
         "pin-a-float": ("Pinned is 1.0.", [4, 2, 0, None, 1.0]),

@@ -262,7 +262,7 @@ def _fields() -> Iterator[Case]:
     }
     stored: dict[str, Any] = {key: value for key, (_, value) in fields.items()}
     stored |= {"ns": ["ada", "work"], "v": {"default": {"": floats(0, 0, 1)}}}
-    stored |= {"st": [0, 1, 3, TIME, TIME + 1], "ix": {"": "tea, green"}, "tr": 1}
+    stored |= {"st": [0, 1, 3, TIME, TIME + 1], "ix": {"": "tea, green"}, "tr": 1, "gh": TIME + 3 * HOUR}
     s.commit((MEMORY, memory("tea", **stored)))
     yield good(
         s,
@@ -278,6 +278,7 @@ def _fields() -> Iterator[Case]:
             index={"": "tea, green"},
             pinned=True,
             trusted=True,
+            ghost_until=TIME + 3 * HOUR,
             uses=3,
             last_used=TIME,
             refreshed=TIME + 1,

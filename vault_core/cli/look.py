@@ -1,4 +1,4 @@
-"""`strongroom search`, `list`, `show`, `history`: reading memories."""
+"""`strongroom search`, `briefing`, `list`, `show`, `history`: reading memories."""
 
 from typing import Annotated, Any, cast
 
@@ -7,7 +7,7 @@ import typer
 from vault_core.cli import embedder as embedders
 from vault_core.cli import options, unlock
 from vault_core.cli.memories import print_hits, print_memories, print_memory
-from vault_core.cli.output import say, say_json
+from vault_core.cli.output import safe, say, say_json
 from vault_core.session.reading import Order
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The memory's id.")]
@@ -38,6 +38,7 @@ def search(
             filter=options.tagged(tag),
             include_superseded=everything,
             include_expired=everything,
+            include_untrusted=everything,
             explain=explain,
             box=box,
         )
@@ -45,6 +46,23 @@ def search(
         say_json({"query": query, "hits": hits})
     else:
         print_hits(hits)
+
+
+def briefing(
+    namespace: options.Below = None,
+    exact: options.Exact = False,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", metavar="N", help="How long it may be, about.")] = 800,
+    box: options.Boxes = None,
+    vault: options.Place = None,
+    as_json: options.Json = False,
+) -> None:
+    """Print what an agent should know at the start of a conversation."""
+    with unlock.open_vault(vault) as opened:
+        told = opened.briefing(namespace=namespace, exact=exact, max_tokens=max_tokens, box=box)
+    if as_json:
+        say_json(told)
+    elif told.text:
+        say(safe(told.text, one_line=False))
 
 
 def list_memories(

@@ -1,9 +1,10 @@
 """Memories and hits as people read them. Every text of theirs goes through `safe`."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from vault_core import Memory, SearchResult
+from vault_core import Memory, SearchResult, strength
 from vault_core.cli.output import as_json, console, plain, safe, say
 
 SHORT = 240  # characters of a memory in a list; `show` has all of it
@@ -37,6 +38,7 @@ def print_memory(memory: Memory) -> None:
     for name, value in (about | state).items():
         if name not in ("content", "similar", "index") and value not in (None, [], {}, ""):
             say(f"{name:<14} {_told(value)}")
+    say(f"{'strength':<14} {strength(memory, datetime.now(UTC)):.2f}")
 
 
 def _print_one(lead: str, memory: Memory) -> None:
@@ -46,6 +48,8 @@ def _print_one(lead: str, memory: Memory) -> None:
     about = [memory.id, memory.memory_type, "/".join(memory.namespace), *(f"#{tag}" for tag in memory.tags)]
     if memory.tier != "ATOM":
         about.insert(1, memory.tier)
+    if memory.trust != "trusted":
+        about.append(memory.trust)
     if memory.box != "main":
         about.append(f"box {memory.box}")
     out = console()

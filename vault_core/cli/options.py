@@ -35,7 +35,8 @@ Kind = Annotated[
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", metavar="TAG", help="Only memories with this tag; repeat it for more.")
 ]
-Old = Annotated[bool, typer.Option("--all", help="Also what is superseded or expired.")]
+Old = Annotated[bool, typer.Option("--all", help="Also what is superseded, expired or untrusted.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 Embedder = Annotated[
     str | None,
     typer.Option(

@@ -67,7 +67,7 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if is_dataclass(value) and not isinstance(value, type):
         shown = {one.name: plain(getattr(value, one.name)) for one in fields(value) if one.name not in _NOT_SHOWN}
-        return shown | ({"version": value.version} if hasattr(value, "version") else {})
+        return shown | {name: getattr(value, name) for name in ("version", "trust") if hasattr(value, name)}
     if isinstance(value, Mapping):
         return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

@@ -11,11 +11,11 @@ from typer.core import TyperGroup
 
 from vault_core.cli import codes, errors
 from vault_core.cli.add import add
-from vault_core.cli.change import forget, pin, trust
+from vault_core.cli.change import expire, forget, pin, trust
 from vault_core.cli.consolidate import consolidate
 from vault_core.cli.demo import demo
 from vault_core.cli.init import init
-from vault_core.cli.look import history, list_memories, search, show
+from vault_core.cli.look import briefing, history, list_memories, search, show
 from vault_core.cli.mcp import mcp
 from vault_core.cli.reembed import reembed
 from vault_core.cli.slots import slots
@@ -94,10 +94,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "init": init,
     "add": add,
     "search": search,
+    "briefing": briefing,
     "list": list_memories,
     "show": show,
     "history": history,
     "forget": forget,
+    "expire": expire,
     "pin": pin,
     "trust": trust,
     "consolidate": consolidate,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from vault_core.memory.draft import searched_text
 from vault_core.memory.filters import MISSING, Path, descend
-from vault_core.memory.model import TIERS, Address, Item, Memory, Namespace, Space
+from vault_core.memory.model import AFFINITY, TIERS, Address, Item, Memory, Namespace, Space
 from vault_core.memory.times import from_micros, to_micros
 from vault_core.memory.trust import USER, trust_of
 
@@ -27,7 +27,7 @@ CREATE TABLE memory (
   thread TEXT, position INTEGER, data_class TEXT, subject TEXT, attribute TEXT, supersedes TEXT, tags TEXT,
   metadata TEXT,
   uses INTEGER NOT NULL DEFAULT 0, used INTEGER, refreshed INTEGER, pinned INTEGER NOT NULL DEFAULT 0,
-  archived INTEGER NOT NULL DEFAULT 0, origin TEXT, trusted INTEGER NOT NULL DEFAULT 0,
+  archived INTEGER NOT NULL DEFAULT 0, origin TEXT, trusted INTEGER NOT NULL DEFAULT 0, ghost INTEGER,
   current INTEGER NOT NULL DEFAULT 1, superseded INTEGER, content_hash BLOB NOT NULL, digest BLOB NOT NULL,
   lead INTEGER NOT NULL DEFAULT 0, text TEXT, content TEXT);
 CREATE INDEX memory_id ON memory (id, namespace);
@@ -76,6 +76,7 @@ _COLUMNS = [
     "archived",
     "origin",
     "trusted",
+    "ghost",
     "current",
     "superseded",
     "content_hash",
@@ -132,6 +133,7 @@ class Row(NamedTuple):
     archived: int
     origin: str | None
     trusted: int
+    ghost: int | None
     current: int
     superseded: int | None
     content_hash: bytes
@@ -344,6 +346,14 @@ class Catalogue:
         """All versions of composites and affinities."""
         return map(Row._make, self._db.execute(f"{_SELECT} WHERE tier > 0 ORDER BY address").fetchall())
 
+    def briefed(self) -> Iterator[Row]:
+        """Current memories that a briefing may be made of: pinned, personal, in a slot, or an affinity."""
+        sql = (
+            f"{_SELECT} WHERE current AND (pinned OR type = 'PERSONA' OR subject IS NOT NULL OR tier = ? "
+            "OR lower(data_class) IN ('identity', 'preference'))"
+        )
+        return map(Row._make, self._db.execute(sql, (TIERS.index(AFFINITY),)).fetchall())
+
     def sort_keys(self, column: str) -> dict[int, tuple[int, int]]:
         """For every version what it is sorted by: when the memory was first written, or when it happened."""
         moment = "created" if column == "created" else "coalesce(event, created)"
@@ -512,6 +522,7 @@ class Catalogue:
             int(state.archived),
             None if memory.origin == USER else memory.origin,
             int(state.trusted),
+            None if state.ghost_until is None else to_micros(state.ghost_until),
             1,
             None,
             memory.content_hash,

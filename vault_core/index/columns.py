@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vault_core.index.growing import Growing
 
-CURRENT, ARCHIVED, SUPERSEDED, SEARCHED, ERASED, ASKS, UNTRUSTED = (1 << bit for bit in range(7))
+CURRENT, ARCHIVED, SUPERSEDED, SEARCHED, ERASED, ASKS, UNTRUSTED, GHOST = (1 << bit for bit in range(8))
 NEVER = np.iinfo(np.int64).max
 NOBODY = -1  # no thread, no source
 _PACKED = {  # the arrays of a snapshot, in the order of `Entry`
@@ -158,6 +158,13 @@ class Columns:
         """Set when a row expires."""
         self._columns["expires"].values[self.row(address)] = NEVER if moment is None else moment
 
+    def over(self, now: int) -> list[int]:
+        """The addresses of current rows that have expired by now, or are ghosts."""
+        current = (self.flags & (CURRENT | ERASED)) == CURRENT
+        expired = self._columns["expires"].values <= now
+        found: list[int] = self.address[current & (expired | ((self.flags & GHOST) != 0))].tolist()
+        return found
+
     def visible(
         self,
         *,
@@ -169,8 +176,8 @@ class Columns:
         untrusted: bool = True,
         versions: bool = False,
     ) -> Mask:
-        """Which rows count: current, and by default neither archived nor superseded nor expired."""
-        hidden = ERASED | (0 if archived else ARCHIVED) | (0 if superseded else SUPERSEDED)
+        """Which rows count: current, and by default neither archived or ghosts nor superseded nor expired."""
+        hidden = ERASED | (0 if archived else ARCHIVED | GHOST) | (0 if superseded else SUPERSEDED)
         hidden |= 0 if untrusted else UNTRUSTED
         needed = 0 if versions else CURRENT
         mask: Mask = (self.flags & (hidden | needed)) == needed

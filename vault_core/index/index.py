@@ -24,6 +24,7 @@ from vault_core.index.columns import (
     ASKS,
     CURRENT,
     ERASED,
+    GHOST,
     NEVER,
     NOBODY,
     SEARCHED,
@@ -38,7 +39,7 @@ from vault_core.index.tokens import stems
 from vault_core.index.vectors import Vectors
 from vault_core.index.words import Words
 from vault_core.log.log import Commit
-from vault_core.log.ops import Erase, Mark, Put, Touch, Trust
+from vault_core.log.ops import Erase, Ghost, Mark, Put, Touch, Trust
 from vault_core.memory import model, trust
 from vault_core.memory.codec import ITEM, MEMORY, SPACE
 from vault_core.memory.draft import DEFAULT_SPACE
@@ -79,7 +80,7 @@ class BoxIndex:
         self._erase(erased, commit.seq)
         self._put(commit, kinds, values)
         for op in commit.ops:
-            if isinstance(op, Touch | Mark | Trust):
+            if isinstance(op, Touch | Mark | Trust | Ghost):
                 self._note(op)
 
     def sources_named(self, terms: Iterable[str]) -> dict[int, list[str]]:
@@ -132,7 +133,7 @@ class BoxIndex:
                 if not known or number in erased or op.at.seq >= commit.seq:
                     raise VaultTamperedError(_REFUSED)
                 erased.add(number)
-            elif isinstance(op, Touch | Mark | Trust) and (
+            elif isinstance(op, Touch | Mark | Trust | Ghost) and (
                 op.at.seq >= commit.seq or self.catalogue.is_other(op.at.number)
             ):
                 raise VaultTamperedError(_REFUSED)
@@ -292,11 +293,15 @@ class BoxIndex:
                 self.vectors[space] = Vectors(self.spaces[space].dimension)
             self.vectors[space].append(owners[space], fields[space], np.stack(found))
 
-    def _note(self, op: Touch | Mark | Trust) -> None:
+    def _note(self, op: Touch | Mark | Trust | Ghost) -> None:
         row = self.catalogue.row(op.at.number)
         if row is None:
             return  # erased meanwhile: nothing to note
         number = row.address
+        if isinstance(op, Ghost):
+            self.catalogue.update(number, ghost=op.until)
+            self.columns.set(number, GHOST, op.until is not None)
+            return
         if isinstance(op, Trust):
             self.catalogue.update(number, trusted=int(op.trusted))
             self.columns.set(number, UNTRUSTED, trust.trust_of(row.origin, op.trusted) == trust.UNTRUSTED)
@@ -405,6 +410,7 @@ def _may_supersede(newer: Row, older: Row) -> bool:
 
 def _flags(row: Row) -> int:
     flags = (CURRENT if row.current else 0) | (ARCHIVED if row.archived else 0)
+    flags |= GHOST if row.ghost is not None else 0
     flags |= UNTRUSTED if row.trust == trust.UNTRUSTED else 0
     if row.text is not None:
         flags |= SEARCHED | (ASKS if _QUESTION.search(row.text, max(0, len(row.text) - _ENDING)) else 0)

@@ -11,14 +11,14 @@ Rules (DESIGN §7):
   never erased by its own commit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from vault_core.errors import InvalidInputError, MemoryNotFoundError
 from vault_core.index import BoxIndex, Row
 from vault_core.index.tiers import atoms_in
 from vault_core.keys import Box
-from vault_core.log import Erase, Mark, Op, Plan, Put, Touch, Trust
+from vault_core.log import Erase, Ghost, Mark, Op, Plan, Put, Touch, Trust
 from vault_core.memory import (
     ITEM,
     MEMORY,
@@ -73,10 +73,13 @@ class Batch:
         """The ids of composites and affinities that are erased because one of their atoms is."""
         return list(dict.fromkeys(id_ for _, id_ in self._stale))
 
-    def plan(self, *, purge: bool = False) -> Plan | None:
-        """The commit, or None if nothing changes."""
+    def plan(self, *, purge: bool = False, uses: Mapping[int, tuple[int, int]] | None = None) -> Plan | None:
+        """The commit, or None if nothing changes. `uses` ride along: by address, how often and when last."""
         if not self._ops:
             return None
+        for address, (number, last) in (uses or {}).items():
+            if address not in self._erased and self._index.catalogue.row(address) is not None:
+                self._ops.append(Touch(Address.of(address), number, last))
         return Plan(box=self._box, ops=self._ops, records=self._records, values=self._values, purge=purge)
 
     def expect(self, memories: Sequence[Memory]) -> None:
@@ -99,8 +102,9 @@ class Batch:
 
     def revise(self, memory: Memory, *, keep_history: bool) -> Memory:
         """Write a version of a memory after those there are, or instead of them."""
-        if memory.state.trusted:  # the owner vouched for the version before: this one may say something else
-            memory = replace(memory, state=replace(memory.state, trusted=False))
+        if memory.state.trusted or memory.state.ghost_until:
+            # The owner vouched for the version before, and this one may say something else. And nobody writes a ghost.
+            memory = replace(memory, state=replace(memory.state, trusted=False, ghost_until=None))
         self._declare(memory)
         mine = self._mine.get((memory.namespace, memory.id))
         if not keep_history:
@@ -145,17 +149,25 @@ class Batch:
         self._bring(space)
 
     def touch(self, row: Row, *, expires: int | None = None, uses: int = 0, refreshed: bool = False) -> None:
-        """Note a use, a confirmation or another expiry; no new version."""
+        """Note a use, a confirmation or another expiry; no new version. What is confirmed is a ghost no more."""
+        if refreshed and row.ghost is not None:
+            self._ops.append(Ghost(row.at, None))
         used = self._now if uses else None
         self._ops.append(Touch(row.at, uses, used, self._now if refreshed else None, expires))
 
     def mark(self, row: Row, *, archived: bool | None = None, pinned: bool | None = None) -> None:
-        """Archive or pin, or undo it; no new version."""
+        """Archive or pin, or undo it; no new version. A ghost that is pinned or brought back is one no more."""
+        if row.ghost is not None and (archived is False or pinned):
+            self._ops.append(Ghost(row.at, None))
         self._ops.append(Mark(row.at, archived, pinned))
 
     def trust(self, row: Row, *, trusted: bool) -> None:
         """Note that the owner vouches for a version, or does no more."""
         self._ops.append(Trust(row.at, trusted))
+
+    def fade(self, row: Row, until: int) -> None:
+        """Make a ghost of a memory, until then in microseconds."""
+        self._ops.append(Ghost(row.at, until))
 
     def forget(self, id: str, namespace: Namespace) -> int:
         """Erase every version of a memory; gives how many.
@@ -245,7 +257,7 @@ class Batch:
             if alive and not row.archived and row.superseded is None and row.address not in self._erased:
                 self.touch(row, refreshed=True)
                 same = self.open(row)
-                state = replace(same.state, refreshed_at=from_micros(self._now))
+                state = replace(same.state, refreshed_at=from_micros(self._now), ghost_until=None)
                 if memory.trust == TRUSTED and same.trust != TRUSTED:  # the user says it too
                     self.trust(row, trusted=True)
                     state = replace(state, trusted=True)
@@ -347,4 +359,5 @@ def state_of(row: Row) -> State:
         used_at=None if row.used is None else from_micros(row.used),
         refreshed_at=None if row.refreshed is None else from_micros(row.refreshed),
         trusted=bool(row.trusted),
+        ghost_until=None if row.ghost is None else from_micros(row.ghost),
     )

@@ -9,6 +9,8 @@ from datetime import datetime
 class Receipt:
     """What was forgotten, when and where in the log. With `dry_run`, what would be.
 
+    With `ghost_until` nothing is erased yet: they are ghosts until then.
+
     `stale` are the composites and affinities that went with them, because they hold words of theirs. `purged` says
     whether nothing of it is left in the store; if not, the next session finishes it.
     """
@@ -20,4 +22,5 @@ class Receipt:
     seq: int | None
     time: datetime | None
     purged: bool
+    ghost_until: datetime | None = None
     dry_run: bool = False

@@ -2,12 +2,13 @@
 
 from vault_core.log.entry import ClearPart, chain_start
 from vault_core.log.log import Commit, Log, LogState, Plan
-from vault_core.log.ops import Erase, HeaderChange, Mark, Op, Put, Restored, Touch, Trust
+from vault_core.log.ops import Erase, Ghost, HeaderChange, Mark, Op, Put, Restored, Touch, Trust
 
 __all__ = [
     "ClearPart",
     "Commit",
     "Erase",
+    "Ghost",
     "HeaderChange",
     "Log",
     "LogState",

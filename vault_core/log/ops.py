@@ -53,6 +53,13 @@ class Trust(NamedTuple):
     trusted: bool
 
 
+class Ghost(NamedTuple):
+    """That memory is a ghost until then, microseconds; None: it is none any more."""
+
+    at: Address
+    until: int | None
+
+
 class HeaderChange(NamedTuple):
     """A new header: its generation and the SHA-256 of its body."""
 
@@ -68,7 +75,7 @@ class Restored(NamedTuple):
     hash: bytes
 
 
-Op = Put | Erase | Touch | Mark | Trust | HeaderChange | Restored
+Op = Put | Erase | Touch | Mark | Trust | Ghost | HeaderChange | Restored
 
 
 def encode_ops(time: int, ops: list[Op]) -> bytes:
@@ -115,6 +122,8 @@ def _encode(op: Op) -> list[Any]:
             return [4, *op.at, _bit(op.archived), _bit(op.pinned)]
         case Trust():
             return [7, *op.at, int(op.trusted)]
+        case Ghost():
+            return [8, *op.at, op.until]
         case HeaderChange():
             return [5, op.generation, op.digest]
         case Restored():
@@ -135,16 +144,25 @@ def _decode(raw: Any) -> Op:
             return Put(*fields)
         case 2:
             return Erase(Address(*fields))
-        case 3:
-            return _touch(Address(*fields[:2]), *fields[2:])
-        case 4:
-            return Mark(Address(*fields[:2]), _truth(fields[2]), _truth(fields[3]))
         case 5:
             return HeaderChange(*fields)
-        case 7:
-            return Trust(Address(*fields[:2]), bool(_truth(fields[2])))
-        case _:
+        case 6:
             return Restored(*fields)
+        case _:
+            return _noted(code, Address(*fields[:2]), fields[2:])
+
+
+def _noted(code: int, at: Address, fields: list[Any]) -> Op:
+    """What is noted about a memory."""
+    match code:
+        case 3:
+            return _touch(at, *fields)
+        case 4:
+            return Mark(at, *map(_truth, fields))
+        case 7:
+            return Trust(at, bool(_truth(*fields)))
+        case _:
+            return Ghost(at, None if fields[0] is None else _moment(*fields))
 
 
 def _touch(at: Address, uses: int | None, used: int | None, refreshed: int | None, expires: int | None) -> Touch:
@@ -167,6 +185,7 @@ _FIELDS: dict[int, tuple[tuple[type, ...], ...]] = {
     5: (_INT, (bytes,)),
     6: (_INT, _INT, (bytes,)),
     7: (_INT, _INT, _INT),
+    8: (_INT, _INT, _MAYBE),
 }
 
 

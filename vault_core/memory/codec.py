@@ -44,7 +44,8 @@ _TIMES = (
     ("ua", "updated_at"),
 )
 _LISTS = (("ns", "namespace"), ("tg", "tags"), ("su", "supersedes"), ("sl", "slot"))
-_FRESH, _VOUCHED = State(), State(trusted=True)
+_FRESH = State()
+_UNTOUCHED = [0, 0, 0, None, None]
 
 
 def encode_memory(memory: Memory) -> bytes:
@@ -81,12 +82,10 @@ def _rarer(memory: Memory) -> dict[str, Any]:
         record["md"] = compact_json(memory.metadata)
     if memory.provenance:
         record["by"] = dict(memory.provenance)
-    if memory.state not in (_FRESH, _VOUCHED):
-        record["st"] = _encode_state(memory.state)
+    if memory.state != _FRESH:
+        record.update(_encode_state(memory.state))
     if memory.origin != USER:
         record["or"] = memory.origin
-    if memory.state.trusted:
-        record["tr"] = 1
     if memory.index is not True:
         record["ix"] = False if memory.index is False else dict(memory.index)
     return record
@@ -204,10 +203,18 @@ def decode_space(plaintext: bytes) -> Space:
     return space
 
 
-def _encode_state(state: State) -> list[Any]:
+def _encode_state(state: State) -> dict[str, Any]:
+    record: dict[str, Any] = {}
     used = None if state.used_at is None else to_micros(state.used_at)
     refreshed = None if state.refreshed_at is None else to_micros(state.refreshed_at)
-    return [int(state.archived), int(state.pinned), state.uses, used, refreshed]
+    carried = [int(state.archived), int(state.pinned), state.uses, used, refreshed]
+    if carried != _UNTOUCHED:
+        record["st"] = carried
+    if state.trusted:
+        record["tr"] = 1
+    if state.ghost_until is not None:
+        record["gh"] = to_micros(state.ghost_until)
+    return record
 
 
 def _pack(record: dict[str, Any]) -> bytes:
@@ -333,9 +340,10 @@ class _Reader:
         return True
 
     def state(self) -> State:
-        if "st" not in self.map:
-            return _VOUCHED if self.trusted() else _FRESH
-        archived, pinned, uses, used, refreshed = self.get("st", list)
+        if not {"st", "tr", "gh"} & self.map.keys():
+            return _FRESH
+        carried: list[Any] = self.get("st", list) if "st" in self.map else _UNTOUCHED
+        archived, pinned, uses, used, refreshed = carried
         if any(type(number) is not int for number in (archived, pinned, uses)) or not {archived, pinned} <= {0, 1}:
             raise TypeError("st")
         if uses < 0:
@@ -347,6 +355,7 @@ class _Reader:
             used_at=None if used is None else from_micros(used),
             refreshed_at=None if refreshed is None else from_micros(refreshed),
             trusted=self.trusted(),
+            ghost_until=self.optional_time("gh"),
         )
 
     def index(self) -> bool | Mapping[str, str]:

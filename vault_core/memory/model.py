@@ -75,6 +75,7 @@ class State:
     used_at: datetime | None = None
     refreshed_at: datetime | None = None
     trusted: bool = False
+    ghost_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

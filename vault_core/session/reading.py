@@ -113,7 +113,9 @@ def search(
         found = reranked(found, text, reranker)
     if diversity is not None:
         found = diverse(found, space, diversity, wanted)
-    return found[offset:wanted] if choosing else found
+    page = found[offset:wanted] if choosing else found
+    _note_uses(session, page)
+    return page
 
 
 def find_similar(
@@ -263,6 +265,16 @@ def _merged(
         for _, place, number, hit in page
         if (place, number) in opened
     ]
+
+
+def _note_uses(session: Session, hits: Sequence[SearchResult]) -> None:
+    """What a search finds is used; it rides on the next commit."""
+    with session.lock:
+        if session.read_only or session.closed:
+            return
+        now = session.now()
+        for hit in hits:
+            session.uses.note(session.box(hit.memory.box).id, [hit.memory.address.number], now)
 
 
 def _ordered(session: Session, box: Box, query: Query, order_by: Order) -> list[tuple[Any, int]]:

@@ -28,6 +28,7 @@ from vault_core.log import Commit, Erase, Log, LogState, Plan, Put, Restored
 from vault_core.memory import decode_item, decode_memory, decode_space
 from vault_core.memory.codec import ITEM, MEMORY
 from vault_core.memory.model import Address, StoredHeader
+from vault_core.session.uses import Uses
 from vault_core.store import Change, Store
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class Session:
         self.lock = threading.RLock()
         self.now = now
         self.accepted_rollback = False
+        self.uses = Uses()
         # A passphrase is not kept; a machine's secret can be asked for again after a rotation.
         self._provider = provider if provider is not None and provider.kind not in ("passphrase", "recovery") else None
         self._dead: str | None = None

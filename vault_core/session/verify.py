@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from vault_core.crypto import NO_BOX, possible_size
 from vault_core.errors import VaultTamperedError
-from vault_core.log import Commit, Erase, Log, LogState, Mark, Put, Touch, Trust
+from vault_core.log import Commit, Erase, Ghost, Log, LogState, Mark, Put, Touch, Trust
 from vault_core.memory.codec import MEMORY
 from vault_core.memory.model import Address
 from vault_core.session.session import Session, decode
@@ -117,7 +117,7 @@ class _Walker:
                 if self._boxes.get(op.at.number) != commit.box or self._live.pop(op.at.number, None) is None:
                     raise VaultTamperedError("a commit erases what is not there")
                 self.erased += 1
-            elif isinstance(op, Touch | Mark | Trust):
+            elif isinstance(op, Touch | Mark | Trust | Ghost):
                 number = op.at.number
                 if self._boxes.get(number) != commit.box or self._kinds.get(number) != MEMORY:
                     raise VaultTamperedError("a commit notes something about what is no memory")

@@ -66,6 +66,7 @@ class Writer:
     def commit(self, box: str, work: Callable[[Batch], T], *, purge: bool = False) -> T:
         """Run `work` on a batch inside the critical section and commit what it collects."""
         results: list[T] = []
+        noted: dict[int, tuple[int, int]] = {}
         session = self._session
         unreachable = False
 
@@ -88,16 +89,21 @@ class Writer:
                 fingerprint=fingerprint,
             )
             results.append(work(batch))
-            return batch.plan(purge=purge)
+            noted.clear()
+            noted.update(session.uses.waiting(target.id))
+            return batch.plan(purge=purge, uses=noted)
+
+        def after() -> None:
+            session.uses.taken(session.box(box).id, noted)
 
         try:
-            session.commit(plan)
+            session.commit(plan, after)
         except _Unnamed:
             try:
                 self.fingerprint()
             except UnavailableError:  # the caller's own vectors: whose they are is not known
                 unreachable = True
-            session.commit(plan)
+            session.commit(plan, after)
         return results[0]
 
     def fingerprint(self) -> str:
@@ -159,13 +165,20 @@ class Writer:
         return self._revise(box, made, likely=[], embed=True, keep_history=True)
 
     def forget(
-        self, ids: Sequence[str] | None, namespace: Namespace, query: Query | None, box: str, *, dry_run: bool
+        self,
+        ids: Sequence[str] | None,
+        namespace: Namespace,
+        query: Query | None,
+        box: str,
+        *,
+        missing_ok: bool,
+        dry_run: bool,
     ) -> Receipt:
         """Erase memories by id or by filter, every version of them."""
         session = self._session
         if dry_run:
             with session.reading():
-                rows = self._chosen(ids, namespace, query, box)
+                rows = self._chosen(ids, namespace, query, box, missing_ok=missing_ok)
                 versions = sum(len(self._versions(box, row)) for row in rows)
                 return Receipt(
                     memories=len(rows),
@@ -179,7 +192,7 @@ class Writer:
                 )
 
         def work(batch: Batch) -> tuple[list[str], int, Sequence[str]]:
-            rows = self._chosen(ids, namespace, query, box)
+            rows = self._chosen(ids, namespace, query, box, missing_ok=missing_ok)
             labels = session.index(session.box(box)).catalogue.labels
             versions = sum(batch.forget(row.id, labels(row.namespace)) for row in rows)
             return [row.id for row in rows], versions, batch.stale
@@ -322,14 +335,22 @@ class Writer:
         now = from_micros(session.now())
         return memory_from(draft, id=id_, now=now, provenance=session.provenance, vectors=vectors)
 
-    def _chosen(self, ids: Sequence[str] | None, namespace: Namespace, query: Query | None, box_name: str) -> list[Row]:
+    def _chosen(
+        self,
+        ids: Sequence[str] | None,
+        namespace: Namespace,
+        query: Query | None,
+        box_name: str,
+        *,
+        missing_ok: bool,
+    ) -> list[Row]:
         session = self._session
         box = session.box(box_name)
         catalogue = session.index(box).catalogue
         if ids is not None:
             number = catalogue.known_namespace(namespace)
             rows = [None if number is None else catalogue.current(id_, number) for id_ in dict.fromkeys(ids)]
-            if any(row is None for row in rows):
+            if not missing_ok and any(row is None for row in rows):
                 raise MemoryNotFoundError("there is no memory with this id in this namespace; nothing was forgotten")
             return [row for row in rows if row is not None]
         scope = (query or Query()).scope(session, box)
