@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 STATES ?= 10000
 
-.PHONY: check format test test-wheel bench bench-page docs crash demo
+.PHONY: check format test test-wheel bench bench-moving bench-page docs crash demo
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -34,6 +34,9 @@ test-wheel: $(READY)  ## the suite on the built wheel, in a fresh environment
 
 bench: $(READY)  ## speed, beside what else is installed
 	$(BIN)/python -m benchmarks
+
+bench-moving: $(READY)  ## time and memory of exports and imports, 100,000 memories
+	$(BIN)/python -m benchmarks.moving
 
 bench-page: $(READY)  ## docs/benchmarks.md and its pictures, from a fresh run beside all peers
 	$(BIN)/pip install -q chromadb lancedb vaultmem

@@ -10,7 +10,7 @@ ROOMS = [
     [("cli", "the command strongroom")],
     [("vault", "Vault joins the rooms"), ("aio", "the same, awaited")],
     [("session", "one open vault: keys, log and indexes under one lock")],
-    [("lifecycle", "changes planned as one commit")],
+    [("lifecycle", "changes planned as one commit"), ("transfer", "files of elsewhere")],
     [("retrieval", "a query becomes ranked hits")],
     [("index", "catalogue and vectors, in RAM; rebuilt from the log at will")],
     [("log", "numbered commits, each bound to the one before")],

@@ -90,7 +90,7 @@ ARRAYS = (
 
 DRAFT_FIELDS = [field.name for field in fields(Draft) if field.name not in ("content", "keep_history")]
 SEARCH = ["top_k", "offset", "namespace", "memory_type", "filter", "query_vector", "space", "min_score", "as_of", "box"]
-LISTING = ["namespace", "memory_type", "filter", "order_by", "limit", "offset", "box"]
+LISTING = ["namespace", "memory_type", "filter", "order_by", "limit", "offset", "as_of", "box"]
 
 
 def keyword(method: str, *arguments: Any, name: str) -> Call:
@@ -143,6 +143,10 @@ CALLS: dict[str, Call] = {
     "get box": keyword("get", "tea", name="box"),
     "get_many": lambda vault, value: vault.get_many(value),
     "history": lambda vault, value: vault.history(value),
+    "merge": lambda vault, value: vault.merge(value, ["tea"]),
+    "merge others": lambda vault, value: vault.merge("tea", value),
+    **{f"merge {name}": keyword("merge", "tea", ["tea"], name=name) for name in ["namespace", "box", "content"]},
+    **{f"changes {name}": keyword("changes", name=name) for name in ["id", "namespace", "since", "limit", "box"]},
     "search": lambda vault, value: vault.search(value),
     **{f"search {name}": keyword("search", "tea", name=name) for name in SEARCH},
     "dense search": lambda vault, value: vault.search("tea", query_vector=value, mode="dense"),

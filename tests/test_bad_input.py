@@ -150,3 +150,12 @@ def state(vault: Vault) -> tuple[int, list[str], list[str]]:
 
 def _deep(levels: int) -> dict[str, Any]:
     return {"$not": _deep(levels - 1)} if levels else {"metadata.a": 1}
+
+
+def test_more_superseded_ids_than_a_record_may_hold_are_refused(tmp_path: Path) -> None:
+    """They were stored, and the memory could never be read again."""
+    with create(tmp_path) as vault:
+        with pytest.raises(InvalidInputError, match="256"):
+            vault.add("tea", supersedes=[str(number) for number in range(257)])
+        assert len(vault.add("tea", supersedes=[str(number) for number in range(256)]).supersedes) == 256
+        assert vault.count() == 1

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,6 +19,26 @@ from vault_core import Draft, FileKey, Passphrase, SessionStateError, Vault, Vau
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 
+EXPORT = """\
+{"strongroom":"export","version":1}
+{"memory":{"box":"main","id":"child","namespace":[],"versions":[{"created_at":"2026-01-01T12:00:00.000000Z",\
+"text":"the child was here","type":"SEMANTIC","updated_at":"2026-01-01T12:00:00.000000Z"}]}}
+{"end":{"items":0,"memories":1,"versions":1}}
+"""
+
+
+def exported(vault: Vault) -> None:
+    with TemporaryDirectory() as folder:
+        vault.export_memories(Path(folder) / "memories.jsonl")
+
+
+def imported(vault: Vault) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "memories.jsonl"
+        path.write_text(EXPORT)
+        vault.import_memories(path)
+
+
 VERBS: dict[str, Callable[[Vault], Any]] = {
     "add": lambda vault: vault.add("the child was here"),
     "add_many": lambda vault: vault.add_many([Draft(content="the child was here")]),
@@ -26,13 +47,20 @@ VERBS: dict[str, Callable[[Vault], Any]] = {
     "touch": lambda vault: vault.touch(["kept"]),
     "archive": lambda vault: vault.archive("kept"),
     "pin": lambda vault: vault.pin("kept"),
+    "trust": lambda vault: vault.trust("kept"),
     "forget": lambda vault: vault.forget("kept"),
     "forget_many": lambda vault: vault.forget_many(namespace=()),
     "forget, dry": lambda vault: vault.forget("kept", dry_run=True),
+    "expire": lambda vault: vault.expire(),
+    "export_memories": exported,
+    "import_memories": imported,
+    "briefing": lambda vault: vault.briefing(),
     "transact": lambda vault: vault.transact(lambda tx: tx.add("the child was here")),
     "get": lambda vault: vault.get("kept"),
     "get_many": lambda vault: vault.get_many(["kept"]),
     "history": lambda vault: vault.history("kept"),
+    "changes": lambda vault: list(vault.changes()),
+    "merge": lambda vault: vault.merge("kept", ["other"]),
     "search": lambda vault: vault.search("memory"),
     "search, dense": lambda vault: vault.search("memory", mode="dense", query_vector=[1.0, 0.0]),
     "find_similar": lambda vault: vault.find_similar([1.0, 0.0]),

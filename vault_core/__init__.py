@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vault_core.lifecycle import Briefing, ForgetPolicy, Receipt, Summariser, strength
     from vault_core.memory import Draft, FactSlot, Filter, Item, Memory, SearchResult, Space, State
     from vault_core.retrieval.choice import Reranker
+    from vault_core.session.changes import Change
     from vault_core.session.consolidating import Consolidation
     from vault_core.session.items import Items
     from vault_core.session.locks import Rotation, SlotEntry
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from vault_core.session.verify import Report
     from vault_core.store import EphemeralStore, SqliteStore, Store
     from vault_core.store.location import default_location
+    from vault_core.transfer import ExportReport, ImportReport, Skipped
     from vault_core.vault import Stats, Vault
 
 __version__ = "0.1.0.dev0"
@@ -50,6 +52,7 @@ _HOMES = {
     "AsyncVault": "vault_core.aio",
     "Briefing": "vault_core.lifecycle",
     "CallableEmbedder": "vault_core.embedders",
+    "Change": "vault_core.session.changes",
     "CommandKey": "vault_core.keys",
     "ConflictError": "vault_core.errors",
     "Consolidation": "vault_core.session.consolidating",
@@ -58,11 +61,13 @@ _HOMES = {
     "EmbedderMismatchError": "vault_core.errors",
     "EmbedderUnavailableWarning": "vault_core.errors",
     "EphemeralStore": "vault_core.store",
+    "ExportReport": "vault_core.transfer",
     "FactSlot": "vault_core.memory",
     "FileKey": "vault_core.keys",
     "Filter": "vault_core.memory",
     "ForgetPolicy": "vault_core.lifecycle",
     "FormatTooNewError": "vault_core.errors",
+    "ImportReport": "vault_core.transfer",
     "InvalidInputError": "vault_core.errors",
     "Item": "vault_core.memory",
     "Items": "vault_core.session.items",
@@ -83,6 +88,7 @@ _HOMES = {
     "SearchResult": "vault_core.memory",
     "SentenceTransformerEmbedder": "vault_core.embedders.sentence",
     "SessionStateError": "vault_core.errors",
+    "Skipped": "vault_core.transfer",
     "SlotEntry": "vault_core.session.locks",
     "Space": "vault_core.memory",
     "SqliteStore": "vault_core.store",
@@ -122,6 +128,7 @@ __all__ = [
     "AsyncVault",
     "Briefing",
     "CallableEmbedder",
+    "Change",
     "CommandKey",
     "ConflictError",
     "Consolidation",
@@ -130,11 +137,13 @@ __all__ = [
     "EmbedderMismatchError",
     "EmbedderUnavailableWarning",
     "EphemeralStore",
+    "ExportReport",
     "FactSlot",
     "FileKey",
     "Filter",
     "ForgetPolicy",
     "FormatTooNewError",
+    "ImportReport",
     "InvalidInputError",
     "Item",
     "Items",
@@ -155,6 +164,7 @@ __all__ = [
     "SearchResult",
     "SentenceTransformerEmbedder",
     "SessionStateError",
+    "Skipped",
     "SlotEntry",
     "Space",
     "SqliteStore",

@@ -1,13 +1,14 @@
 """AsyncVault: the same vault, awaited. Work runs in threads, so that no call blocks the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from vault_core.memory import Memory
+from vault_core.session.changes import Change
 from vault_core.vault import Vault
 
 T = TypeVar("T")
@@ -17,6 +18,7 @@ _AWAITED = frozenset(
         "add_many",
         "update",
         "restore",
+        "merge",
         "touch",
         "archive",
         "pin",
@@ -35,6 +37,8 @@ _AWAITED = frozenset(
         "count",
         "namespaces",
         "consolidate",
+        "export_memories",
+        "import_memories",
         "checkpoint",
         "stats",
         "reembed",
@@ -86,6 +90,13 @@ class AsyncVault:
             for memory in batch:
                 yield memory
 
+    async def changes(self, *arguments: Any, **named: Any) -> AsyncIterator[Change]:
+        """See `Vault.changes`."""
+        found = await asyncio.to_thread(self._vault.changes, *arguments, **named)
+        while batch := await asyncio.to_thread(_take, found, _BATCH):
+            for change in batch:
+                yield change
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -95,5 +106,5 @@ class AsyncVault:
         await asyncio.to_thread(self._vault.close)
 
 
-def _take(memories: Any, count: int) -> list[Memory]:
-    return list(islice(memories, count))
+def _take(values: Iterator[T], count: int) -> list[T]:
+    return list(islice(values, count))

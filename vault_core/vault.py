@@ -22,8 +22,9 @@ from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_
 from vault_core.memory.model import TIERS
 from vault_core.memory.times import from_micros
 from vault_core.retrieval.choice import Reranker
-from vault_core.session import Session, fading, locks, reading
+from vault_core.session import Session, arriving, fading, leaving, locks, reading
 from vault_core.session.briefing import brief
+from vault_core.session.changes import Change, changes
 from vault_core.session.consolidating import Consolidation, consolidate
 from vault_core.session.items import Items
 from vault_core.session.locks import Rotation, SlotEntry
@@ -34,6 +35,8 @@ from vault_core.session.transaction import Transaction
 from vault_core.session.verify import Progress, Report, verify
 from vault_core.session.writing import Writer
 from vault_core.store import open_store
+from vault_core.transfer import ExportReport, ImportReport
+from vault_core.transfer.formats import AUTO
 
 if TYPE_CHECKING:
     from vault_core.aio import AsyncVault
@@ -188,12 +191,16 @@ class Vault:
 
         With an explicit `id` it is an upsert: everything is replaced, `created_at` kept. Without one, identical content
         in the same namespace refreshes the memory that is there. Without `memory_type` the rules of
-        `vault_core.memory.classify` choose one.
+        `vault_core.memory.classify` choose one. `similar` of what it gives names memories of the same namespace that
+        say nearly the same; they are left as they are, see `merge`.
         """
         return self.add_many([draft_of(content, fields)], box=box)[0]
 
     def add_many(self, drafts: Iterable[Draft], *, box: str = "main") -> Memories:
-        """Store memories in one commit: all of them, or none. Gives them in the order of the drafts."""
+        """Store memories in one commit: all of them, or none. Gives them in the order of the drafts.
+
+        Near-duplicates (`similar`) are looked for in batches of up to 32 drafts.
+        """
         return self._writer.add_many(drafts, box)
 
     def update(
@@ -207,12 +214,25 @@ class Vault:
         return self._writer.update(check_id(id), check_namespace(namespace), box, fields, keep_history=keep_history)
 
     def restore(self, id: str, version: str, *, namespace: Sequence[str] = (), box: str = "main") -> Memory:
-        """Make an earlier version (`memory.version`) the current one again.
+        """Make an earlier version (`memory.version`) the current one again, also where another memory supersedes it.
 
         Raises:
             MemoryNotFoundError: there is no such memory or version.
         """
         return self._writer.restore(check_id(id), version, check_namespace(namespace), box)
+
+    def merge(
+        self, keep: str, others: Iterable[str], *, namespace: Sequence[str] = (), content: Any = None, box: str = "main"
+    ) -> Memory:
+        """Let one memory stand for others that say the same, in one commit that erases nothing.
+
+        `keep` gets a new version that supersedes the others, with the tags of all, the highest importance and the
+        earliest `created_at`; with `content` it says that. `restore(keep, version)` with its earlier version undoes it.
+
+        Raises:
+            MemoryNotFoundError: one of them is not there; nothing is changed.
+        """
+        return self._writer.merge(check_id(keep), check_ids(others), check_namespace(namespace), box, content)
 
     def touch(
         self, ids: Iterable[str], *, namespace: Sequence[str] = (), expires_at: Any = _KEEP, box: str = "main"
@@ -344,13 +364,36 @@ class Vault:
         """Memories in the order of the ids; None where there is none."""
         return reading.get_many(self._session, ids, check_namespace(namespace), box)
 
-    def history(self, id: str, *, namespace: Sequence[str] = (), box: str = "main") -> Memories:
+    def history(self, id: str, *, namespace: Sequence[str] = (), line: bool = False, box: str = "main") -> Memories:
         """Every unerased version of a memory, oldest first, each with its provenance, time and reason.
+
+        `line` gives the whole line across ids, in the order in which it was learned: all values of its slot, what they
+        supersede and what supersedes them.
 
         Raises:
             MemoryNotFoundError: there is none.
         """
-        return reading.history(self._session, id, check_namespace(namespace), box)
+        return reading.history(self._session, id, check_namespace(namespace), box, line=line)
+
+    def changes(
+        self,
+        id: str | None = None,
+        *,
+        namespace: Sequence[str] | None = None,
+        since: datetime | str | int | None = None,
+        limit: int | None = None,
+        box: Boxes = None,
+    ) -> Iterator[Change]:
+        """Every change there ever was, from the log, oldest first, in constant memory: see `Change`.
+
+        With `id` those of one memory, in exactly this namespace: versions, pins, archiving, uses. `namespace` alone
+        selects it and everything below. `since` is a time or the number of a commit. The log is verified on the way.
+
+        Raises:
+            MemoryNotFoundError: there is no memory with this id.
+            VaultTamperedError: the log is not what was written.
+        """
+        return changes(self._session, id, namespace, since, limit, box)
 
     # querying
 
@@ -386,10 +429,11 @@ class Vault:
         min(top_k, n) hits. `thread` keeps to one conversation. `cut` drops hits that are far worse than the best.
         `diversity`, 0 to 1, picks hits that are unlike each other; a `reranker` reads the best 50 and orders them anew.
         `explain` gives every part of a score, as `hit.parts`; they add up to `hit.score`. Phrases in double quotes must
-        be there, and times ("last summer") favour what happened then. `as_of` shows what was believed and true
-        then. What came from tools, pages or files is left out (see `trust`) unless `include_untrusted`. Without `box`
-        every box is asked. While the embedder can't be reached, a hybrid search answers by words
-        alone, with an `EmbedderUnavailableWarning`.
+        be there, and times ("last summer") favour what happened then. `as_of` shows what was believed and true then:
+        of what had been stored by that time, the versions that held, with nothing that began later or had ended.
+        What came from tools, pages or files is left out (see `trust`) unless `include_untrusted`. Without `box` every
+        box is asked. While the embedder can't be reached, a hybrid search answers by words alone, with an
+        `EmbedderUnavailableWarning`.
 
         Raises:
             EmbedderMismatchError: the vault's vectors are another embedder's; see `reembed`.
@@ -483,9 +527,13 @@ class Vault:
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
+        as_of: datetime | str | None = None,
         box: Boxes = None,
     ) -> Memories:
-        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first."""
+        """A page of memories. `order_by` is `created`, `updated` or `event`, with `-` in front for newest first.
+
+        `as_of` shows what was believed and true then, as in `search`.
+        """
         query = Query(
             namespace=namespace,
             exact=exact,
@@ -494,6 +542,7 @@ class Vault:
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,
+            as_of=as_of,
             box=box,
         )
         return reading.list_memories(self._session, query, order_by, limit, offset)
@@ -506,6 +555,7 @@ class Vault:
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
+        as_of: datetime | str | None = None,
         box: Boxes = None,
     ) -> Iterator[Memory]:
         """All memories in the order they were written, in constant memory."""
@@ -515,6 +565,7 @@ class Vault:
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,
+            as_of=as_of,
             box=box,
         )
         return reading.stream(self._session, query)
@@ -529,6 +580,7 @@ class Vault:
         include_superseded: bool = False,
         include_expired: bool = False,
         include_archived: bool = False,
+        as_of: datetime | str | None = None,
         box: Boxes = None,
     ) -> int:
         """How many memories `list` would give without a limit."""
@@ -540,6 +592,7 @@ class Vault:
             include_superseded=include_superseded,
             include_expired=include_expired,
             include_archived=include_archived,
+            as_of=as_of,
             box=box,
         )
         return reading.count(self._session, query)
@@ -604,6 +657,84 @@ class Vault:
             UnavailableError: the summariser or the embedder failed; nothing is changed.
         """
         return consolidate(self._session, self._writer, self._embedder, namespace, box, summarise, dry_run=dry_run)
+
+    def export_memories(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        namespace: Sequence[str] | None = None,
+        box: Boxes = None,
+        passphrase: str | None = None,
+        history: bool = True,
+        items: bool | None = None,
+        overwrite: bool = False,
+        kdf: KdfParameters | None = None,
+        progress: Progress | None = None,
+    ) -> ExportReport:
+        """Write memories to a file, with ids, times, history, state and vectors (docs/transfer.md).
+
+        **In plain text**, unless `passphrase` seals it; only its owner may read the file. `namespace` takes it and
+        everything below. Without `history` only current versions are written. Items go along unless a namespace is
+        chosen, for they are in none; `items` says otherwise. The file is there whole or not at all.
+        `progress(done, total)` counts memories and items.
+
+        Raises:
+            ConflictError: there is something at this path, and `overwrite` was not asked for.
+            InvalidInputError: the passphrase is too weak, or there can be no file at this path.
+            UnavailableError: it can't be written; or memories were embedded again meanwhile.
+        """
+        return leaving.export_memories(
+            self._session,
+            path,
+            namespace=namespace,
+            box=box,
+            passphrase=passphrase,
+            history=history,
+            items=items,
+            overwrite=overwrite,
+            kdf=kdf,
+            progress=progress,
+        )
+
+    def import_memories(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        passphrase: str | Callable[[], str] | None = None,
+        source: str = AUTO,
+        namespace: Sequence[str] | None = None,
+        box: str | None = None,
+        items: bool | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Bring memories from a file or folder, with ids, times, history, state and vectors (docs/transfer.md).
+
+        `source` names the format; "auto" recognises it. `passphrase` opens what is sealed; a function is asked for it
+        only then. What is there already is left as it is, so that a second
+        import changes nothing; newer versions are added, older ones never override. `namespace` is put in front of
+        every namespace. Memories go into the boxes they were in, which are made where they are missing, or all into
+        `box`. What is wrong in a source is left out and reported; `dry_run` only reports. Nothing is embedded: see
+        `reembed`. `progress(done, total)` counts bytes of the source.
+
+        Raises:
+            InvalidInputError: there is no such file, or it is of no format that is known.
+            WrongPassphraseError: it is sealed, and does not open with this passphrase.
+            VaultTamperedError: a sealed one was changed or cut off; nothing of it was brought.
+            FormatTooNewError: a newer version wrote it.
+        """
+        return arriving.import_memories(
+            self._session,
+            self._writer,
+            path,
+            passphrase=passphrase,
+            source=source,
+            namespace=namespace,
+            box=box,
+            items=items,
+            dry_run=dry_run,
+            progress=progress,
+        )
 
     def checkpoint(self) -> bool:
         """Write a snapshot now, so that the next opening is fast. False if the journal could not be emptied."""

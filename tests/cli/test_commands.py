@@ -144,8 +144,61 @@ def test_pin_marks_a_memory_and_takes_it_back(strongroom: Program) -> None:
     assert strongroom("pin", id_).code == 0
     assert strongroom.json("show", id_)["state"]["pinned"] is True
 
-    assert strongroom.json("pin", id_, "--undo") == {"id": id_, "pinned": False}
+    assert strongroom.json("pin", id_, "--undo") == {"id": id_, "pinned": False, "dry_run": False}
     assert strongroom.json("show", id_)["state"]["pinned"] is False
+
+
+def test_history_has_the_line_across_ids_and_every_change(strongroom: Program, place: Path, key_file: Path) -> None:
+    with Vault.open(place, unlock=FileKey(key_file)) as vault:
+        vault.add("Berlin", id="b", slot=("user", "home"))
+        vault.add("Munich", id="m", slot=("user", "home"), reason="moved")
+
+    assert [one["id"] for one in strongroom.json("history", "b")["versions"]] == ["b"]
+    assert [one["id"] for one in strongroom.json("history", "b", "--line")["versions"]] == ["b", "m"]
+    strongroom("pin", "b")
+    changes = [json.loads(line) for line in strongroom("history", "b", "--changes", "--json").out.splitlines()]
+    assert [change["kind"] for change in changes] == ["written", "pinned"]
+    assert "moved" in strongroom("log").out
+    assert strongroom("log", "--since", "3", "--limit", "1").out.split()[0] == "3"
+    assert strongroom("log", "--since", "2000-01-01", "--namespace", "nowhere").out == ""
+    assert strongroom("log", "--since", "yesterday").code == 3
+
+
+def test_restore_brings_back_what_was_superseded(strongroom: Program, place: Path, key_file: Path) -> None:
+    with Vault.open(place, unlock=FileKey(key_file)) as vault:
+        version = vault.add("Berlin", id="b", slot=("user", "home")).version
+        vault.add("Munich", id="m", slot=("user", "home"))
+
+    dry = strongroom.json("restore", "b", version, "--dry-run")
+    assert (dry["dry_run"], dry["memory"]["content"]) == (True, "Berlin")
+    assert [one["id"] for one in strongroom.json("list")["memories"]] == ["m"]
+    assert strongroom("restore", "b", version).out.startswith("restored b to version")
+    assert [one["id"] for one in strongroom.json("list")["memories"]] == ["b"]
+    assert strongroom("restore", "b", "99.0").code == strongroom("show", "nobody").code
+    assert strongroom("restore", "nobody", version).code == strongroom("show", "nobody").code
+
+
+def test_a_dry_run_pins_nothing(strongroom: Program) -> None:
+    id_ = added(strongroom, "tea")
+
+    assert strongroom("pin", id_, "--dry-run").out == f"would be pinned {id_}\n"
+    assert strongroom.json("pin", id_, "--dry-run") == {"id": id_, "pinned": False, "dry_run": True}
+    assert not strongroom.json("show", id_)["state"]["pinned"]
+    assert strongroom("pin", "nobody", "--dry-run").code == strongroom("pin", "nobody").code
+
+
+def test_add_says_what_is_much_like_it(strongroom: Program) -> None:
+    id_ = added(strongroom, "The spare key is with the neighbour")
+
+    assert f"much like {id_}" in strongroom("add", "The spare key is with our neighbour").out
+
+
+def test_stats_counts_what_is_there(strongroom: Program) -> None:
+    added(strongroom, "tea", "--namespace", "me")
+
+    assert strongroom.json("stats")["memories"] == 1
+    assert "memories       1" in strongroom("stats").out
+    assert "by type        SEMANTIC 1" in strongroom("stats").out
 
 
 def test_status_tells_what_is_there(strongroom: Program, place: Path) -> None:
@@ -177,6 +230,7 @@ def test_every_command_speaks_json(strongroom: Program) -> None:
     id_ = added(strongroom, "tea")
     commands = [
         ["add", "coffee"], ["search", "tea"], ["list"], ["show", id_], ["history", id_], ["pin", id_], ["status"],
+        ["stats"], ["restore", id_, "2.0"],
         ["verify"], ["slots"], ["slots", "list"], ["slots", "new-key"], ["forget", id_, "--yes"],
     ]  # fmt: skip
 

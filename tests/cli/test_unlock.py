@@ -154,7 +154,7 @@ def test_no_option_takes_a_secret() -> None:
         taken |= {one.name for one in command.params if not getattr(one, "is_flag", False)}
 
     assert taken == {
-        "box", "command", "embedder", "event_time", "file", "id", "ids", "importance", "keep", "kind", "limit",
-        "memory_type", "metadata", "namespace", "offset", "order", "owner", "query", "source", "tag", "text",
-        "thread", "top_k", "vault",
+        "box", "command", "embedder", "event_time", "file", "ghost_days", "id", "ids", "importance", "keep", "kind",
+        "limit", "max_tokens", "memory_type", "metadata", "namespace", "offset", "order", "owner", "path", "query",
+        "retain", "since", "source", "tag", "text", "thread", "top_k", "vault", "version", "weaker_than",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""`strongroom forget`, `expire`, `pin`, `trust`: changing what is there."""
+"""`strongroom forget`, `expire`, `pin`, `restore`, `trust`: changing what is there."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vault_core.cli import options, terminal, unlock
+from vault_core.cli.memories import print_memories
 from vault_core.cli.output import safe, say, say_json
-from vault_core.errors import InvalidInputError
+from vault_core.errors import InvalidInputError, MemoryNotFoundError
 
 if TYPE_CHECKING:
     from vault_core.lifecycle import Receipt
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The memory's id.")]
 
 
 def forget(
@@ -66,8 +69,9 @@ def expire(
 
 
 def pin(
-    id: Annotated[str, typer.Argument(metavar="ID", help="The memory's id.")],
+    id: Id,
     undo: Annotated[bool, typer.Option("--undo", help="Take the pin away.")] = False,
+    dry_run: options.DryRun = False,
     namespace: options.Labels = None,
     box: options.Box = "main",
     vault: options.Place = None,
@@ -75,15 +79,43 @@ def pin(
 ) -> None:
     """Mark a memory as one that agents should always have."""
     with unlock.open_vault(vault) as opened:
-        opened.pin(id, namespace=namespace or (), undo=undo, box=box)
+        before = opened.get(id, namespace=namespace or (), box=box)
+        if not dry_run:
+            opened.pin(id, namespace=namespace or (), undo=undo, box=box)
     if as_json:
-        say_json({"id": id, "pinned": not undo})
+        say_json({"id": id, "pinned": before.state.pinned if dry_run else not undo, "dry_run": dry_run})
     else:
-        say(f"{'unpinned' if undo else 'pinned'} {safe(id)}")
+        say(f"{'would be ' if dry_run else ''}{'unpinned' if undo else 'pinned'} {safe(id)}")
+
+
+def restore(
+    id: Id,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="The version, as `strongroom history` names it.")],
+    dry_run: options.DryRun = False,
+    namespace: options.Labels = None,
+    box: options.Box = "main",
+    vault: options.Place = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make an earlier version of a memory the current one, also where another memory has superseded it."""
+    with unlock.open_vault(vault) as opened:
+        versions = opened.history(id, namespace=namespace or (), box=box)
+        memory = next((one for one in versions if one.version == version), None)
+        if memory is None:
+            error = MemoryNotFoundError("this memory has no such version")
+            error.add_note("strongroom history ID names its versions")
+            raise error
+        if not dry_run:
+            memory = opened.restore(id, version, namespace=namespace or (), box=box)
+    if as_json:
+        say_json({"memory": memory, "dry_run": dry_run})
+        return
+    say(f"{'would restore' if dry_run else 'restored'} {safe(id)} to version {safe(version)}:")
+    print_memories([memory], versions=True)
 
 
 def trust(
-    id: Annotated[str, typer.Argument(metavar="ID", help="The memory's id.")],
+    id: Id,
     undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
     namespace: options.Labels = None,
     box: options.Box = "main",

@@ -6,7 +6,7 @@ import typer
 
 from vault_core.cli import embedder as embedders
 from vault_core.cli import options, unlock
-from vault_core.cli.memories import print_hits, print_memories, print_memory
+from vault_core.cli.memories import print_changes, print_hits, print_memories, print_memory
 from vault_core.cli.output import safe, say, say_json
 from vault_core.session.reading import Order
 
@@ -120,6 +120,12 @@ def show(
 
 def history(
     id: Id,
+    line: Annotated[
+        bool, typer.Option("--line", help="The whole line: also what it superseded, and what superseded it.")
+    ] = False,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Every change from the log instead: also pins, archiving and uses.")
+    ] = False,
     namespace: options.Labels = None,
     box: options.Box = "main",
     vault: options.Place = None,
@@ -127,8 +133,31 @@ def history(
 ) -> None:
     """Show every version of a memory, oldest first."""
     with unlock.open_vault(vault) as opened:
-        versions = opened.history(id, namespace=namespace or (), box=box)
+        if changes:
+            print_changes(opened.changes(id, namespace=namespace or (), box=box), as_json=as_json)
+            return
+        versions = opened.history(id, namespace=namespace or (), line=line, box=box)
     if as_json:
         say_json({"id": id, "versions": versions})
     else:
         print_memories(versions, versions=True)
+
+
+def log(
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Only from then on: a time, or the number of a commit.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="How many at most, the oldest first.")] = None,
+    namespace: options.Below = None,
+    box: options.Boxes = None,
+    vault: options.Place = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show every change there ever was, from the log: when, by whom, what. With --json one document a line.
+
+    Of what was erased no more is left than when, and by which session.
+    """
+    begin = int(since) if since is not None and since.isascii() and since.isdigit() else since
+    with unlock.open_vault(vault) as opened:
+        found = opened.changes(namespace=namespace, since=begin, limit=limit, box=box)
+        print_changes(found, as_json=as_json)

@@ -1,11 +1,12 @@
 """Memories and hits as people read them. Every text of theirs goes through `safe`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from vault_core import Memory, SearchResult, strength
-from vault_core.cli.output import as_json, console, plain, safe, say
+from vault_core import Change, Memory, SearchResult, strength
+from vault_core.cli.output import as_json as json_of
+from vault_core.cli.output import console, plain, safe, say, say_json
 
 SHORT = 240  # characters of a memory in a list; `show` has all of it
 
@@ -27,6 +28,18 @@ def print_memories(memories: Sequence[Memory], *, versions: bool = False) -> Non
             f"{memory.version} {memory.updated_at:%Y-%m-%d %H:%M}" if versions else f"{memory.updated_at:%Y-%m-%d}",
             memory,
         )
+
+
+def print_changes(changes: Iterable[Change], *, as_json: bool) -> None:
+    """Print changes as they come, one a line: there may be more than fit in memory."""
+    for change in changes:
+        if as_json:
+            say_json(change)
+            continue
+        who = f"{change.program or 'session'} {change.writer[:8]}"
+        about = [change.kind, change.id, change.version and f"version {change.version}", change.reason]
+        told = " · ".join(safe(part) for part in about if part)
+        say(f"{change.seq:>6} {change.time:%Y-%m-%d %H:%M:%S}  {safe(who)}  {told}")
 
 
 def print_memory(memory: Memory) -> None:
@@ -60,4 +73,4 @@ def _print_one(lead: str, memory: Memory) -> None:
 def _told(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return safe(", ".join(value))
-    return safe(value if isinstance(value, str) else as_json(value))
+    return safe(value if isinstance(value, str) else json_of(value))

@@ -11,15 +11,16 @@ from typer.core import TyperGroup
 
 from vault_core.cli import codes, errors
 from vault_core.cli.add import add
-from vault_core.cli.change import expire, forget, pin, trust
+from vault_core.cli.change import expire, forget, pin, restore, trust
 from vault_core.cli.consolidate import consolidate
 from vault_core.cli.demo import demo
 from vault_core.cli.init import init
-from vault_core.cli.look import briefing, history, list_memories, search, show
+from vault_core.cli.look import briefing, history, list_memories, log, search, show
 from vault_core.cli.mcp import mcp
+from vault_core.cli.moving import export, import_memories
 from vault_core.cli.reembed import reembed
 from vault_core.cli.slots import slots
-from vault_core.cli.state import status, verify
+from vault_core.cli.state import stats, status, verify
 
 # The base of every complaint about a command line, whether typer brings its own click or uses the real one.
 _Complaint: type[Any] = typer.BadParameter.__mro__[2]
@@ -98,12 +99,17 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_memories,
     "show": show,
     "history": history,
+    "log": log,
     "forget": forget,
     "expire": expire,
     "pin": pin,
     "trust": trust,
+    "restore": restore,
     "consolidate": consolidate,
+    "export": export,
+    "import": import_memories,
     "status": status,
+    "stats": stats,
     "verify": verify,
     "reembed": reembed,
     "demo": demo,

@@ -1,4 +1,4 @@
-"""`strongroom status`, `verify`: how a vault is."""
+"""`strongroom status`, `stats`, `verify`: how a vault is."""
 
 from typing import Annotated, Any
 
@@ -38,6 +38,31 @@ def status(vault: options.Place = None, as_json: options.Json = False) -> None:
     for name, value in rows.items():
         if value:
             say(f"{name:<11} {safe(value)}")
+
+
+def stats(vault: options.Place = None, as_json: options.Json = False) -> None:
+    """Count what is in a vault. `status` also says how it is unlocked."""
+    with unlock.open_vault(vault) as opened:
+        found = plain(opened.stats())
+    if as_json:
+        say_json(found)
+        return
+    for name, value in found.items():
+        told = _told(value)
+        if told:
+            say(f"{name.replace('_', ' '):<14} {safe(told)}")
+
+
+def _told(value: Any) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{name} {_told(inner)}" for name, inner in value.items() if inner)
+        case list():
+            return ", ".join(value)
+        case int():
+            return f"{value:,}"
+        case _:
+            return str(value)
 
 
 def verify(

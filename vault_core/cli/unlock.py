@@ -5,6 +5,8 @@ Rules (DESIGN §7):
   `STRONGROOM_PASSPHRASE_FILE`, `STRONGROOM_PASSPHRASE`; then from the OS keyring; then from a person at a terminal.
 - A secret that is to be added comes from the same three variables with `NEW_` in front of `PASSPHRASE`, or from a
   person, who is asked twice.
+- The passphrase of a bundle, or of what else is imported, comes from the same variables with `TRANSFER_` in front of
+  `PASSPHRASE`, or from a person.
 """
 
 import os
@@ -82,12 +84,32 @@ def new_secret(what: str) -> KeyProvider:
     Raises:
         InvalidInputError: too weak, typed differently, or nobody is there to give one.
     """
-    provider = provider_from(_renamed(os.environ)) or _asked_twice(what)
+    provider = provider_from(_renamed(os.environ, "NEW")) or _asked_twice(what)
     if provider is None:
         error = InvalidInputError("there is no new passphrase")
         error.add_note("set STRONGROOM_NEW_PASSPHRASE_FILE or _COMMAND, or run it on a terminal to be asked")
         raise error
     return provider
+
+
+def transfer_passphrase(*, new: bool = False) -> str:
+    """The passphrase of a bundle, which is no slot of the vault; a new one is asked twice.
+
+    Raises:
+        InvalidInputError: it is a key, not a passphrase; or nobody is there to give one.
+    """
+    provider = provider_from(_renamed(os.environ, "TRANSFER"))
+    if provider is None and new:
+        provider = _asked_twice("Passphrase for the bundle")
+    elif provider is None and (text := terminal.ask_secret("Passphrase of what is imported: ")):
+        provider = Passphrase(text)
+    if isinstance(provider, Passphrase):
+        return provider.text
+    error = InvalidInputError(
+        "there is no passphrase for it" if provider is None else "this is a key; a bundle is sealed by a passphrase"
+    )
+    error.add_note("set STRONGROOM_TRANSFER_PASSPHRASE_FILE or _COMMAND, or run it on a terminal to be asked")
+    raise error
 
 
 def first_secret() -> KeyProvider:
@@ -138,8 +160,8 @@ def _typed_again(passphrase: Passphrase) -> Passphrase:
     return passphrase
 
 
-def _renamed(environ: Mapping[str, str]) -> dict[str, str]:
-    new = {name: environ.get(name.replace("_PASSPHRASE", "_NEW_PASSPHRASE")) for name in VARIABLES}
+def _renamed(environ: Mapping[str, str], which: str) -> dict[str, str]:
+    new = {name: environ.get(name.replace("_PASSPHRASE", f"_{which}_PASSPHRASE")) for name in VARIABLES}
     return {name: value for name, value in new.items() if value}
 
 

@@ -1,6 +1,7 @@
 """Sealing, deriving and wrapping: bytes in, bytes out. The only room that imports `cryptography` and `argon2`."""
 
 from vault_core.crypto.context import (
+    BUNDLE,
     ENTRY_OPS,
     KEYRING,
     MANIFEST,
@@ -18,6 +19,7 @@ from vault_core.crypto.derive import (
     mac,
     same,
 )
+from vault_core.crypto.foreign import open_aes_gcm
 from vault_core.crypto.key import KEY_BYTES, Key, wipe
 from vault_core.crypto.seal import (
     OVERHEAD,
@@ -30,6 +32,7 @@ from vault_core.crypto.seal import (
 )
 
 __all__ = [
+    "BUNDLE",
     "ENTRY_OPS",
     "KEYRING",
     "KEY_BYTES",
@@ -46,6 +49,7 @@ __all__ = [
     "derive_key",
     "kek_from_secret",
     "mac",
+    "open_aes_gcm",
     "padme",
     "possible_size",
     "same",

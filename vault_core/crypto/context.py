@@ -15,6 +15,7 @@ ENTRY_OPS = b"oper"
 RECORD = b"reco"
 MANIFEST = b"mani"
 PART = b"part"
+BUNDLE = b"bund"
 
 NO_BOX = bytes(16)  # the vault itself
 

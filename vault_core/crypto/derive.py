@@ -20,6 +20,7 @@ from vault_core.errors import InvalidInputError, UnavailableError, VaultTampered
 HEADER_LABEL = MAGIC + b" header"
 KEYRING_LABEL = MAGIC + b" keyring"
 VAULT_OPS_LABEL = MAGIC + b" vault ops"
+BUNDLE_LABEL = MAGIC + b" bundle"
 KEK_LABEL = MAGIC + b" kek"
 
 FLOOR_KIB = 64 * 1024  # what we write: RFC 9106's second recommendation

@@ -8,6 +8,7 @@ Rules (docs/format.md, DESIGN §6):
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -181,6 +182,8 @@ class Catalogue:
             for number, labels in self._db.execute("SELECT number, labels FROM namespace")
         }
         self._labels = {number: labels for labels, number in self._namespaces.items()}
+        self._next = max(self._labels, default=-1) + 1  # a number is not given twice: erased rows keep theirs in RAM
+        self._used = Counter[int](dict(self._db.execute("SELECT namespace, count(*) FROM memory GROUP BY namespace")))
 
     # namespaces
 
@@ -188,14 +191,14 @@ class Catalogue:
         """The number of a namespace, given on first use."""
         number = self._namespaces.get(namespace)
         if number is None:
-            number = len(self._namespaces)
+            number, self._next = self._next, self._next + 1
             self._db.execute("INSERT INTO namespace VALUES (?, ?)", (number, json.dumps(namespace)))
             self._namespaces[namespace] = number
             self._labels[number] = namespace
         return number
 
     def known_namespace(self, namespace: Namespace) -> int | None:
-        """The number of a namespace, or None if nothing was ever in it."""
+        """The number of a namespace, or None if nothing is in it."""
         return self._namespaces.get(namespace)
 
     def labels(self, number: int) -> Namespace:
@@ -221,6 +224,7 @@ class Catalogue:
         if len(last) < len(rows):
             rows = [row._replace(current=int(last[row.namespace, row.id] == row.address)) for row in rows]
         self._insert(rows)
+        self._used.update(row.namespace for row in rows)
         return rows
 
     def _insert(self, rows: Sequence[Row]) -> None:
@@ -239,10 +243,14 @@ class Catalogue:
         self._db.execute("UPDATE memory SET current = 0 WHERE address = ?", (address,))
 
     def erase(self, address: int) -> Row | None:
-        """Remove a version; gives what was there."""
+        """Remove a version, and its namespace with the last one in it; gives what was there."""
         row = self.row(address)
         if row is not None:
             self._db.execute("DELETE FROM memory WHERE address = ?", (address,))
+            self._used[row.namespace] -= 1
+            if not self._used[row.namespace]:
+                self._db.execute("DELETE FROM namespace WHERE number = ?", (row.namespace,))
+                del self._used[row.namespace], self._namespaces[self._labels.pop(row.namespace)]
         return row
 
     def update(self, address: int, **values: Any) -> None:
@@ -303,23 +311,15 @@ class Catalogue:
             sql = f"{_SELECT} WHERE current AND {column} IN ({','.join('?' * len(some))})"
             yield from map(Row._make, self._db.execute(sql, some).fetchall())
 
-    def in_slot(self, namespace: int, subject: str, attribute: str) -> list[Row]:
-        """Current memories of a namespace in a slot."""
-        sql = f"{_SELECT} WHERE subject = ? AND attribute = ? AND namespace = ? AND current"
-        return [Row._make(found) for found in self._db.execute(sql, (subject, attribute, namespace))]
+    def in_slot(self, namespace: int, subject: str, attribute: str, *, versions: bool = False) -> list[Row]:
+        """Current memories of a namespace in a slot, or every version that was ever in it."""
+        sql = f"{_SELECT} WHERE subject = ? AND attribute = ? AND namespace = ? AND (current OR ?)"
+        return [Row._make(found) for found in self._db.execute(sql, (subject, attribute, namespace, versions))]
 
-    def superseding(self, id: str, namespace: int) -> list[Row]:
-        """Current memories of a namespace that name this id in `supersedes`."""
-        sql = (
-            f"{_SELECT} WHERE supersedes IS NOT NULL AND namespace = ? AND current "
-            "AND EXISTS (SELECT 1 FROM json_each(memory.supersedes) WHERE value = ?)"
-        )
-        return [Row._make(found) for found in self._db.execute(sql, (namespace, id))]
-
-    def any_supersedes(self) -> bool:
-        """Whether any version names ids that it supersedes."""
-        sql = "SELECT 1 FROM memory WHERE supersedes IS NOT NULL LIMIT 1"
-        return self._db.execute(sql).fetchone() is not None
+    def naming_or_coming(self) -> Iterator[Row]:
+        """Every version that names ids it supersedes, or begins later than it was learned."""
+        for where in ("supersedes IS NOT NULL", "subject IS NOT NULL AND supersedes IS NULL AND valid_from > updated"):
+            yield from map(Row._make, self._db.execute(f"{_SELECT} WHERE {where} ORDER BY address").fetchall())
 
     @staticmethod
     def listed(supersedes: str | None) -> list[str]:
@@ -370,7 +370,7 @@ class Catalogue:
                     item.address.number,
                     item.collection,
                     item.key,
-                    json.dumps(item.attributes) if item.attributes else None,
+                    attributes_text(item),
                     len(item.value),
                     to_micros(item.created_at),
                     to_micros(item.updated_at),
@@ -540,6 +540,11 @@ def lead_of(memory: Memory) -> str:
         parts.append(memory.event_time.strftime("%A %-d %B %Y"))
     line = " ".join(part for part in parts if part)
     return line + "\n" if line else ""
+
+
+def attributes_text(item: Item) -> str | None:
+    """An item's attributes as its row has them."""
+    return json.dumps(item.attributes) if item.attributes else None
 
 
 class RowLookup:

@@ -175,12 +175,20 @@ class Columns:
         archived: bool = False,
         untrusted: bool = True,
         versions: bool = False,
+        present: Sequence[int] = (),
     ) -> Mask:
-        """Which rows count: current, and by default neither archived or ghosts nor superseded nor expired."""
+        """Which rows count: current, and by default neither archived or ghosts nor superseded nor expired.
+
+        The addresses in `present` hold still: what supersedes them has not begun.
+        """
         hidden = ERASED | (0 if archived else ARCHIVED | GHOST) | (0 if superseded else SUPERSEDED)
         hidden |= 0 if untrusted else UNTRUSTED
         needed = 0 if versions else CURRENT
-        mask: Mask = (self.flags & (hidden | needed)) == needed
+        flags = self.flags
+        if present:
+            flags = flags.copy()
+            flags[self.rows(present)] &= ~np.uint8(SUPERSEDED)
+        mask: Mask = (flags & (hidden | needed)) == needed
         if not expired:
             mask &= self._columns["expires"].values > now
         if namespaces is not None:

@@ -11,7 +11,7 @@ that were written under it are passed over.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -28,11 +28,11 @@ from vault_core.index.columns import (
     NEVER,
     NOBODY,
     SEARCHED,
-    SUPERSEDED,
     UNTRUSTED,
     Columns,
     Entry,
 )
+from vault_core.index.supersession import Key, Slot, Supersession
 from vault_core.index.threads import Threads
 from vault_core.index.tiers import Tiers
 from vault_core.index.tokens import stems
@@ -67,6 +67,7 @@ class BoxIndex:
         self.spaces = self.catalogue.spaces()
         self.declared = {name: self.catalogue.space_address(name) or 0 for name in self.spaces}  # where
         self.tiers = Tiers(self.catalogue.tiered())
+        self.supersession = Supersession(self.catalogue, self.columns)
 
     def apply(self, commit: Commit, values: Sequence[Any]) -> None:
         """Move forward by one commit. `values` are what its records hold; None for one that is erased already.
@@ -93,38 +94,16 @@ class BoxIndex:
         numbers = set().union(*(self._called[one] for one in terms if one in self._called))
         return {number: self._source_stems[number] for number in sorted(numbers)}
 
-    def settle(self, affected: set[tuple[int, str, str | None, str | None]]) -> None:
-        """Work out anew who supersedes whom, for memories (namespace, id, subject, attribute) that changed."""
-        for namespace, id_, subject, attribute in affected:
-            group = {row.address: row for row in self._group(namespace, id_, subject, attribute)}
-            for row in group.values():
-                superseded = self._superseded_by(row)
-                if superseded != row.superseded:
-                    self.catalogue.update(row.address, superseded=superseded)
-                    self.columns.set(row.address, SUPERSEDED, superseded is not None)
-
-    def _superseded_by(self, row: Row) -> int | None:
-        namers = self.catalogue.superseding(row.id, row.namespace)
-        by_id = [one.address for one in namers if one.address != row.address and _may_supersede(one, row)]
-        by_slot = []
-        if row.subject is not None and row.attribute is not None:
-            rivals = self.catalogue.in_slot(row.namespace, row.subject, row.attribute)
-            by_slot = [one.address for one in rivals if _may_supersede(one, row) and since(one) > since(row)]
-        return max(by_id + by_slot, default=None)
-
-    def _group(self, namespace: int, id_: str, subject: str | None, attribute: str | None) -> list[Row]:
-        rows = [row for row in [self.catalogue.current(id_, namespace)] if row is not None]
-        if subject is not None and attribute is not None:
-            rows += self.catalogue.in_slot(namespace, subject, attribute)
-        return rows
-
     def _check(self, commit: Commit, kinds: dict[int, int], values: Sequence[Any]) -> None:
         for n, value in enumerate(values):
             expected = _KINDS.get(kinds[n])
             if expected is None or not isinstance(value, expected | None):
                 raise VaultTamperedError(_REFUSED)
-            if isinstance(value, Memory):
-                self._check_vectors(value, kinds, values)
+        brought = {value.name: value for value in values if isinstance(value, Space)}
+        unread = any(value is None and kinds[n] == SPACE for n, value in enumerate(values))  # maybe a successor
+        for value in values:
+            if isinstance(value, Memory) and value.vectors:
+                self._check_vectors(value, brought, unread=unread)
         erased: set[int] = set()
         for op in commit.ops:
             if isinstance(op, Erase):
@@ -138,8 +117,6 @@ class BoxIndex:
             ):
                 raise VaultTamperedError(_REFUSED)
         self._check_unique(values, erased)
-        brought = {value.name: value for value in values if isinstance(value, Space)}
-        unread = any(value is None and kinds[n] == SPACE for n, value in enumerate(values))  # maybe the successor
         if not unread and any(space.name not in brought for space in self.catalogue.spaces_at(erased)):
             raise VaultTamperedError(_REFUSED)
 
@@ -158,13 +135,11 @@ class BoxIndex:
                 raise VaultTamperedError(_REFUSED)
             seen.add(key)
 
-    def _check_vectors(self, memory: Memory, kinds: dict[int, int], values: Sequence[Any]) -> None:
+    def _check_vectors(self, memory: Memory, brought: Mapping[str, Space], *, unread: bool) -> None:
         for name, fields in memory.vectors.items():
-            space = next((one for one in values if isinstance(one, Space) and one.name == name), self.spaces.get(name))
+            space = brought.get(name, self.spaces.get(name))
             if space is None:  # its record may be one that was erased before we came
-                if not self.missing_spaces and not any(
-                    value is None and kinds[n] == SPACE for n, value in enumerate(values)
-                ):
+                if not self.missing_spaces and not unread:
                     raise VaultTamperedError(_REFUSED)
             elif any(len(vector) != space.dimension for vector in fields.values()):
                 raise VaultTamperedError(_REFUSED)
@@ -173,7 +148,7 @@ class BoxIndex:
         if not numbers:
             return
         self.last_erase = seq
-        affected, gone = set(), []
+        affected, gone = _Affected(), list[int]()
         for number in numbers:
             if number in self.missing:
                 self.missing.discard(number)
@@ -189,13 +164,14 @@ class BoxIndex:
             self.words.erase(self.columns.row(number))
             self.threads.changed(number)
             self.tiers.erase(row)
-            affected |= self._touched_by(row)
+            affected.add(*self.supersession.affected_by(row))
+            self.supersession.erase(row)
             if row.current:
                 self._promote(row)
         if gone:
             for vectors in self.vectors.values():
                 vectors.erase(gone)
-        self.settle(affected)
+        self.supersession.settle(affected.keys, affected.slots)
 
     def _erase_space(self, number: int) -> bool:
         """A space that is declared anew: the vectors that it has don't count any more."""
@@ -238,7 +214,7 @@ class BoxIndex:
             self._put_memories(memories, digests)
 
     def _put_memories(self, memories: list[Memory], digests: list[bytes]) -> None:
-        affected = set()
+        affected = _Affected()
         known = self.catalogue.currents([memory.id for memory in memories])
         for memory in memories if known else ():
             number = self.catalogue.known_namespace(memory.namespace)
@@ -247,19 +223,18 @@ class BoxIndex:
                 self.catalogue.retire(before.address)
                 self.columns.set(before.address, CURRENT, False)
                 self.threads.changed(before.address)
-                affected |= self._touched_by(before)
+                affected.add(*self.supersession.affected_by(before))
         rows = self.catalogue.insert(memories, digests)
         self.columns.append([self._entry(row) for row in rows])
         self.words.append(_words(row) for row in rows)
         self._put_vectors(memories)
         for row in rows:
             self.tiers.add(row)
-            if row.subject is not None or row.supersedes is not None:
-                affected |= self._touched_by(row)
-        # A memory that arrives late may be superseded by one that named its id before it was there.
-        if self.catalogue.any_supersedes():
-            affected |= {_key(row) for row in rows if self.catalogue.superseding(row.id, row.namespace)}
-        self.settle(affected)
+            self.supersession.add(row)
+        for row in rows:  # also one that comes later than what names it
+            if self.supersession.concerns(row):
+                affected.add(*self.supersession.affected_by(row))
+        self.supersession.settle(affected.keys, affected.slots)
 
     def _entry(self, row: Row) -> Entry:
         columns = self.columns
@@ -305,13 +280,13 @@ class BoxIndex:
         if isinstance(op, Trust):
             self.catalogue.update(number, trusted=int(op.trusted))
             self.columns.set(number, UNTRUSTED, trust.trust_of(row.origin, op.trusted) == trust.UNTRUSTED)
-            self.settle(self._touched_by(row))
+            self.supersession.settle(*self.supersession.affected_by(row))
             return
         if isinstance(op, Mark):
             if op.archived is not None:
                 self.catalogue.update(number, archived=int(op.archived))
                 self.columns.set(number, ARCHIVED, op.archived)
-                self.settle(self._touched_by(row))
+                self.supersession.settle(*self.supersession.affected_by(row))
             if op.pinned is not None:
                 self.catalogue.update(number, pinned=int(op.pinned))
             return
@@ -324,13 +299,6 @@ class BoxIndex:
             expires = None if op.expires < 0 else op.expires
             self.catalogue.update(number, expires=expires)
             self.columns.expire(number, expires)
-
-    def _touched_by(self, row: Row) -> set[tuple[int, str, str | None, str | None]]:
-        """Whose supersession a change of this row may alter."""
-        affected = {_key(row)}
-        for id_ in self.catalogue.listed(row.supersedes):
-            affected.add((row.namespace, id_, None, None))
-        return affected
 
     def vectors_that_count(self, memory: Memory) -> model.Vectors:
         """A memory's vectors, without those of a space that was declared anew since they were written."""
@@ -393,19 +361,15 @@ def _reembed(space: str) -> str:
     return ", or make all vectors anew with this one: strongroom reembed (Vault.reembed)" * (space == DEFAULT_SPACE)
 
 
-def since(row: Row) -> tuple[int, int, int]:
-    """Since when a fact holds, for deciding which of two is newer: valid from, else event, else when it was learned."""
-    begin = next(moment for moment in (row.valid_from, row.event, row.created) if moment is not None)
-    return begin, row.created, row.address
+class _Affected:
+    """The memories and slots that a commit may alter."""
 
+    def __init__(self) -> None:
+        self.keys, self.slots = set[Key](), set[Slot]()
 
-def _key(row: Row) -> tuple[int, str, str | None, str | None]:
-    return row.namespace, row.id, row.subject, row.attribute
-
-
-def _may_supersede(newer: Row, older: Row) -> bool:
-    """What is archived doesn't; what is untrusted only what is so too."""
-    return not newer.archived and (newer.trust != trust.UNTRUSTED or older.trust == trust.UNTRUSTED)
+    def add(self, keys: set[Key], slots: set[Slot]) -> None:
+        self.keys |= keys
+        self.slots |= slots
 
 
 def _flags(row: Row) -> int:

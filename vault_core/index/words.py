@@ -143,6 +143,17 @@ class Words:
         ends = np.where(rows < last, starts[np.minimum(rows + 1, last)], self._tokens.size)
         return np.asarray(ends - starts[rows])
 
+    def rarest(self, stems: Iterable[str], limit: int) -> list[int]:
+        """The tokens of those stems that the fewest words of all rows are, rarest first."""
+        return sorted(set(self.tokens_of(stems)), key=lambda token: (int(self._uses[token]), token))[:limit]
+
+    def stems_of(self, row: int) -> list[str]:
+        """The stems of a row's text, in order."""
+        self._read()
+        start = int(self._starts.values[row]) + int(self._leads.values[row])
+        span = int(self._spans(np.array([row]))[0]) - int(self._leads.values[row])
+        return [self._stems[token] for token in self._tokens.values[start : start + span].tolist() if token != STOP]
+
     def erase(self, row: int) -> None:
         """Forget a row's words."""
         self._read()

@@ -6,6 +6,7 @@ Rules (DESIGN §7):
 - Overwriting an item erases the one before; `keep_history=False` erases a memory's earlier versions.
 - `rewrite` and `declare_anew` are for embedding again: the versions stay as they were, with other vectors at other
   addresses, and the records that held the vectors before are erased.
+- `bring` and `bring_item` take what comes from elsewhere as it is, by the rules of `lifecycle.merge`.
 - What names an erased memory as its atom goes with it, every version: a composite or affinity holds words of its atoms.
 - Each change builds on those before it in the batch. What a batch wrote it can't take back: a record of the log is
   never erased by its own commit.
@@ -16,8 +17,20 @@ from dataclasses import replace
 
 from vault_core.errors import InvalidInputError, MemoryNotFoundError
 from vault_core.index import BoxIndex, Row
+from vault_core.index.catalogue import attributes_text
 from vault_core.index.tiers import atoms_in
 from vault_core.keys import Box
+from vault_core.lifecycle.merge import (
+    ELSEWHERE,
+    Brought,
+    Outcome,
+    fresh_of,
+    moment_and_content,
+    newer_item,
+    said,
+    wherever,
+    without,
+)
 from vault_core.log import Erase, Ghost, Mark, Op, Plan, Put, Touch, Trust
 from vault_core.memory import (
     ITEM,
@@ -67,6 +80,7 @@ class Batch:
         self._items: dict[tuple[str, str], Item | None] = {}
         self._erased: set[int] = set()
         self._declared: dict[str, Space] = {}
+        self._brought: dict[tuple[Namespace, str], list[Memory]] = {}
 
     @property
     def stale(self) -> Sequence[str]:
@@ -140,6 +154,78 @@ class Batch:
             again = placed(replace(known), self._place(), known.position, self._box.name)
             self._append(encode_memory(again), again, MEMORY)
         return True
+
+    def bring(self, versions: Sequence[Memory], spaces: Mapping[str, Space]) -> Brought:
+        """Take in a memory from elsewhere, all its versions, oldest first; what the vault has already is left as it is.
+
+        Ids, times, provenance, state and positions stay as they are. `spaces` says whose the vectors are; those that
+        don't fit the vault's own space are left out.
+        """
+        last = versions[-1]
+        key = last.namespace, last.id
+        mine = self._brought.get(key, [])
+        number = self._index.catalogue.known_namespace(last.namespace)
+        rows = [] if number is None else self._index.catalogue.versions(last.id, number)
+        fresh, reasons = list(versions), list[str]()
+        if rows or mine:
+            fresh, reasons = self._unknown(versions, rows, mine)
+        lost = dict[str, None]()
+        for memory in fresh:
+            unfit = [name for name in memory.vectors if not self._fits(name, memory, spaces.get(name))]
+            lost.update(dict.fromkeys(unfit))
+            own = replace(memory, vectors=without(memory.vectors, unfit), similar=())
+            position = own.position
+            if position is None and own.thread is not None:  # other systems keep no order
+                position = self._next_position(own.namespace, own.thread)
+            own = placed(own, self._place(), position, self._box.name)
+            self._append(encode_memory(own), own, MEMORY)
+            self._mine[key] = own
+            self._brought.setdefault(key, []).append(own)
+            self._hashes[own.namespace, own.content_hash] = own
+        outcome: Outcome = "unchanged" if not fresh else "updated"
+        if fresh and not rows and not mine:
+            outcome = "added"
+        return Brought(outcome=outcome, reasons=reasons, lost=list(lost))
+
+    def known(self, memory: Memory, *, undated: bool, unique: bool) -> Brought | None:
+        """What becomes of a memory from another system that is here already; None if it has to be brought.
+
+        It is here if the version of its id says the same, whatever file it came from (and, `undated`, whenever); and
+        with `unique` if its namespace has its content under another id.
+        """
+        number = self._index.catalogue.known_namespace(memory.namespace)
+        rows = [] if number is None else self._index.catalogue.versions(memory.id, number)
+        mine = self._mine.get((memory.namespace, memory.id))
+        if rows or mine is not None:
+            current = mine or (self.open(rows[-1]) if rows[-1].content_hash == memory.content_hash else None)
+            same = current is not None and said(wherever(memory, current, undated=undated)) == said(current)
+            return Brought(outcome="unchanged") if same else None
+        if unique and self._is_there(memory, number):
+            return Brought(outcome="unchanged", reasons=[ELSEWHERE])
+        return None
+
+    def _is_there(self, memory: Memory, number: int | None) -> bool:
+        if (memory.namespace, memory.content_hash) in self._hashes:
+            return True
+        found = {} if number is None else self._index.catalogue.same_content([memory.content_hash])
+        rows = found.get((number, memory.content_hash), ()) if number is not None else ()
+        return any(not row.archived and row.superseded is None for row in rows)
+
+    def bring_item(self, item: Item) -> Brought:
+        """Take in an item from elsewhere, with its times; a newer one stays."""
+        before = self._index.catalogue.item(item.collection, item.key)
+        earlier = self._items.get((item.collection, item.key))
+        if earlier is not None:
+            replaces, reason = newer_item(item, earlier.updated_at, earlier.value == item.value)
+        elif before is not None:
+            like = before.size == len(item.value) and before.attributes == attributes_text(item)
+            replaces, reason = newer_item(item, from_micros(before.updated), like)
+        else:
+            replaces, reason = True, None
+        if not replaces:
+            return Brought(outcome="unchanged", reasons=[reason] if reason else [])
+        self.put_item(item)
+        return Brought(outcome="added" if before is None and earlier is None else "updated")
 
     def declare_anew(self, space: Space) -> None:
         """Give a space another embedder or dimension. The vectors that it has don't count from this commit on."""
@@ -277,6 +363,37 @@ class Batch:
         if position is None and row.thread == memory.thread:
             position = row.position  # the same turn, said better: it keeps its place in the conversation
         return replace(memory, created_at=from_micros(row.created), state=state_of(row), position=position)
+
+    def _unknown(
+        self, versions: Sequence[Memory], rows: Sequence[Row], mine: Sequence[Memory]
+    ) -> tuple[list[Memory], list[str]]:
+        """Of versions from elsewhere those to be added to a memory that is there, and why others are not."""
+        wanted = {moment_and_content(memory) for memory in versions}
+        alike = {row.address: row for row in rows if (from_micros(row.updated), row.content_hash) in wanted}
+        if not mine:
+            alike[rows[-1].address] = rows[-1]
+        opened = self._fetch(list(alike.values()))  # only what may be the same, however long the history
+        newest = mine[-1] if mine else opened.get(rows[-1].address)
+        if newest is None:
+            raise MemoryNotFoundError("this version was erased a moment ago")
+        there = {said(one) for one in (*opened.values(), *mine)}
+        spoken, ends = [said(memory) for memory in versions], said(newest)
+        ends_at = max((at for at, one in enumerate(spoken) if one == ends), default=None)
+        known = [one in there for one in spoken]
+        return fresh_of(versions, known, newest, ends_at=ends_at)
+
+    def _fits(self, name: str, memory: Memory, given: Space | None) -> bool:
+        """Whether a memory's vectors may be in this space of the box; one that is not there yet is declared."""
+        lengths = {len(vector) for vector in memory.vectors[name].values()}
+        fingerprint, own = "" if given is None else given.fingerprint, self._fingerprint(name)
+        known = self._declared.get(name) or self._index.spaces.get(name)
+        theirs = own if known is None else known.fingerprint
+        if len(lengths) != 1 or (fingerprint and theirs and fingerprint != theirs):
+            return False
+        if known is None:
+            self._bring(Space(name=name, dimension=min(lengths), fingerprint=fingerprint))
+            return True
+        return lengths == {known.dimension}
 
     def _declare(self, memory: Memory) -> None:
         """Bring a record for every space that the box does not know yet."""

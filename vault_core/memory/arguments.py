@@ -54,6 +54,13 @@ def check_fraction(value: Any, what: str) -> float | None:
     return number
 
 
+def check_flags(**given: Any) -> None:
+    """Each is True or False, and nothing that only counts as one of them."""
+    for name, value in given.items():
+        if not isinstance(value, bool):
+            raise InvalidInputError(f"{name} must be True or False")
+
+
 def check_callable(value: Any, what: str) -> None:
     """Something that can be called."""
     if not callable(value):

@@ -231,7 +231,10 @@ def _valence(value: Any, what: str) -> float:
 
 
 def _ids(values: Any) -> tuple[str, ...]:
-    return tuple(check_id(value) for value in _sequence(values, "supersedes"))
+    ids = tuple(check_id(value) for value in _sequence(values, "supersedes"))
+    if len(ids) > limits.MAX_TAGS:  # what a reader of records allows
+        raise InvalidInputError(f"a memory supersedes at most {limits.MAX_TAGS} others by name")
+    return ids
 
 
 def _slot(value: Any, _: str) -> FactSlot:

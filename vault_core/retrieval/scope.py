@@ -45,6 +45,7 @@ class Scope:
             archived=self.archived,
             untrusted=self.untrusted,
             versions=self.versions,
+            present=() if self.superseded else index.supersession.present(self.now),
         )
         if self.thread is not None:
             mask &= np.isin(index.columns.thread, index.columns.threads_called(self.thread))

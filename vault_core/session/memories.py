@@ -82,14 +82,15 @@ def of_type(index: BoxIndex, memory_type: str | None) -> Predicate | None:
     return judge
 
 
-def known_at(session: Session, box: Box, as_of: int | None) -> Predicate | None:
-    """The judge that lets through what was written by then and, if it says so, was true then."""
+def known_at(session: Session, box: Box, as_of: int | None, *, superseded: bool, archived: bool) -> Predicate | None:
+    """The judge that lets through what was believed at a time, and true then."""
     if as_of is None:
         return None
     index = session.index(box)
 
     def judge(addresses: list[int]) -> list[bool]:
-        return [row.updated <= as_of and _true_at(row, as_of) for row in _in_order(index, addresses)]
+        rows = _in_order(index, addresses)
+        return index.supersession.at(as_of, rows, superseded=superseded, archived=archived)
 
     return judge
 
@@ -112,10 +113,6 @@ def current_row(session: Session, box: Box, id: str, namespace: Namespace) -> Ro
 def _in_order(index: BoxIndex, addresses: list[int]) -> list[Row]:
     rows = index.catalogue.rows(addresses)
     return [rows[address] for address in addresses]
-
-
-def _true_at(row: Row, moment: int) -> bool:
-    return (row.valid_from is None or row.valid_from <= moment) and (row.valid_to is None or row.valid_to > moment)
 
 
 def _counting(index: BoxIndex, memory: Memory) -> Memory:

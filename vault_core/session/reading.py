@@ -55,12 +55,14 @@ class Query:
             exact=self.exact,
             superseded=self.include_superseded or as_of is not None,
             expired=self.include_expired,
-            archived=self.include_archived,
+            archived=self.include_archived or as_of is not None,  # then the judge knows
             untrusted=self.include_untrusted,
             versions=as_of is not None,
             thread=None if self.thread is None else check_label(self.thread, "thread"),
             predicate=combined(
-                of_type(index, memory_type), known_at(session, box, as_of), predicate(session, box, self.filter)
+                of_type(index, memory_type),
+                known_at(session, box, as_of, superseded=self.include_superseded, archived=self.include_archived),
+                predicate(session, box, self.filter),
             ),
         )
 
@@ -199,17 +201,19 @@ def get_many(session: Session, ids: Iterable[str], namespace: Namespace, box_nam
         return [None if row is None else found.get(row.address) for row in (rows[id_] for id_ in wanted)]
 
 
-def history(session: Session, id: str, namespace: Namespace, box_name: str) -> list[Memory]:
-    """Every unerased version of a memory, oldest first.
+def history(session: Session, id: str, namespace: Namespace, box_name: str, *, line: bool = False) -> list[Memory]:
+    """Every unerased version of a memory, oldest first; with `line`, of all that it superseded or that superseded it.
 
     Raises:
         MemoryNotFoundError: there is none.
     """
     with session.reading():
         box = session.box(box_name)
-        catalogue = session.index(box).catalogue
-        number = catalogue.known_namespace(namespace)
-        rows = [] if number is None else catalogue.versions(check_id(id), number)
+        index = session.index(box)
+        number = index.catalogue.known_namespace(namespace)
+        rows = [] if number is None else index.catalogue.versions(check_id(id), number)
+        if line and rows:
+            rows = index.supersession.line(rows[-1])
         found = fetch(session, box, rows)
         if not found:
             raise MemoryNotFoundError("there is no memory with this id in this namespace")

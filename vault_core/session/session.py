@@ -21,7 +21,14 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from vault_core.crypto import NO_BOX, Key
-from vault_core.errors import RollbackError, SessionStateError, UnavailableError, VaultError, VaultTamperedError
+from vault_core.errors import (
+    InvalidInputError,
+    RollbackError,
+    SessionStateError,
+    UnavailableError,
+    VaultError,
+    VaultTamperedError,
+)
 from vault_core.index import BoxIndex, snapshot
 from vault_core.keys import Anchor, AnchorFile, Box, Header, KeyProvider, Keyring
 from vault_core.log import Commit, Erase, Log, LogState, Plan, Put, Restored
@@ -39,6 +46,7 @@ _TAIL_PART = 20  # and so is replaying a twentieth of what the snapshot holds
 _LONG_TAIL = 5_000  # a session that never closes (a server that is killed) must not leave more behind
 _LONG_TAIL_PART = 4
 _JOIN = 4_096  # vectors that join a graph at a checkpoint nobody asked for: a second or two
+_BESIDE = ("", "-wal", "-shm", "-journal", ".lock")  # what a store in a file may consist of
 _CLOSED = "this session is closed; open a new one"
 _WRITERS: ContextVar[Mapping[bytes, Mapping[str, str]]] = ContextVar("strongroom_writers", default=MappingProxyType({}))
 
@@ -195,6 +203,20 @@ class Session:
         with self.lock:
             self._check_alive()
             self._guarded(self.log.follow)
+
+    def refuse_own(self, path: Any) -> None:
+        """Refuse to read or replace a file of a vault that is open in this process.
+
+        Closing a descriptor of it would drop SQLite's locks, and a live journal with them.
+
+        Raises:
+            InvalidInputError: it is one.
+        """
+        for session in list(_SESSIONS):
+            if session.closed or not session.store.capabilities.durable:
+                continue
+            if any(_same_file(session.store.location + ending, path) for ending in _BESIDE):
+                raise InvalidInputError("this is a file of a vault that is open; give the path of an export")
 
     # snapshots
 
@@ -457,6 +479,12 @@ class Session:
     def _remember(self, *, replace_it: bool = False) -> None:
         if self._anchor is not None and not self.read_only:
             self._anchor.write(self.log.state.anchor(), replace=replace_it)
+
+
+def _same_file(one: str, other: Any) -> bool:
+    with suppress(OSError, ValueError, TypeError):
+        return Path(one).samefile(other)
+    return False
 
 
 def decode(kind: int, plaintext: bytes, address: Address, box: str) -> Any:

@@ -11,6 +11,7 @@ from vault_core.embedders.windows import MAX_WINDOWS, field_of, windows
 from vault_core.errors import InvalidInputError, MemoryNotFoundError, UnavailableError
 from vault_core.index import Row
 from vault_core.lifecycle import Batch, Receipt
+from vault_core.lifecycle.similar import similar_to
 from vault_core.log import Plan
 from vault_core.memory import Draft, Memory, Namespace
 from vault_core.memory.arguments import check_ids, each_of
@@ -34,6 +35,7 @@ from vault_core.session.session import Session
 
 T = TypeVar("T")
 
+_COMPARED = 32  # drafts of one batch up to which near-duplicates are looked for: about a millisecond each
 ID_BYTES = 12  # 96 random bits: no two alike, short enough to read aloud
 _DRAFT_FIELDS = frozenset(field.name for field in fields(Draft))
 _NOT_REVISED = frozenset({"id", "namespace", "keep_history"})
@@ -130,9 +132,42 @@ class Writer:
                 for memory, draft in zip(prepared, given, strict=True)
             ]
 
-        stored = self.commit(box, work)
+        with self._session.lock:
+            stored = self.commit(box, work)
+            if len(stored) <= _COMPARED:
+                stored = self._compared(stored, box)
         _warn(problem)  # once they are durable: to whoever makes an error of it, nothing is lost
         return stored
+
+    def merge(self, keep: str, others: Sequence[str], namespace: Namespace, box: str, content: Any) -> Memory:
+        """One memory takes the place of others that say the same, as a new version of it."""
+        wanted = [id_ for id_ in dict.fromkeys(check_ids(others)) if id_ != keep]
+        if not wanted:
+            raise InvalidInputError("name at least one other memory to merge")
+        if content is not None:
+            check_content(content)
+        changes = {} if content is None else {"content": content}
+
+        def made(batch: Batch) -> Memory:
+            kept, rest = batch.current(keep, namespace), [batch.current(id_, namespace) for id_ in wanted]
+            weights = [one.importance for one in (kept, *rest) if one.importance is not None]
+            merged = {
+                "supersedes": tuple(dict.fromkeys((*kept.supersedes, *wanted))),
+                "tags": tuple(dict.fromkeys(tag for one in (kept, *rest) for tag in one.tags)),
+                "importance": max(weights, default=None),
+                "reason": "merged",
+            }
+            revised = self.revised(kept, {**merged, **changes})
+            return replace(revised, created_at=min(one.created_at for one in (kept, *rest)))
+
+        likely = [] if content is None else [readable(content)]
+        return self._revise(box, made, likely=likely, embed=content is not None, keep_history=True)
+
+    def _compared(self, stored: list[Memory], box: str) -> list[Memory]:
+        """The same memories, each with the ids of those that were there before and say nearly the same."""
+        index, fresh = self._session.index(self._session.box(box)), {memory.id for memory in stored}
+        found = [similar_to(index, memory, fresh) for memory in stored]
+        return [replace(one, similar=ids) if ids else one for one, ids in zip(stored, found, strict=True)]
 
     def update(
         self, id: str, namespace: Namespace, box: str, changes: Mapping[str, Any], *, keep_history: bool
@@ -159,8 +194,12 @@ class Writer:
             earlier = next((one for one in catalogue.versions(id, row.namespace) if str(one.at) == version), None)
             if earlier is None:
                 raise MemoryNotFoundError("this memory has no such version; see history(id)")
-            now, current = from_micros(session.now()), batch.open(row)
-            return replace(batch.open(earlier), updated_at=now, state=current.state, provenance=session.provenance)
+            now, current, again = from_micros(session.now()), batch.open(row), batch.open(earlier)
+            above = session.index(session.box(box)).supersession.above(earlier)
+            supersedes = tuple(dict.fromkeys((*again.supersedes, *above)))
+            return replace(
+                again, updated_at=now, state=current.state, supersedes=supersedes, provenance=session.provenance
+            )
 
         return self._revise(box, made, likely=[], embed=True, keep_history=True)
 
