@@ -124,3 +124,15 @@ async def test_a_box_that_is_not_there_is_told(many: Vault) -> None:
 
     assert result.is_error
     assert "unexpected" not in said(result)
+
+
+async def test_near_duplicates_of_others_are_not_named(many: Vault) -> None:
+    text = "the quick brown fox jumps over the lazy dog near the river bank"
+    for namespace, box in PLACES:
+        many.add(text, namespace=namespace, box=box, id=f"fox-{box}-{'-'.join(namespace)}")
+    async with Client(build_server(many, namespace=("alice",))) as client:
+        done = await call(client, "memory_store", memories=[{"text": f"{text} today"}])
+
+    inside = {"fox-main-alice", "fox-main-alice-work"}
+    assert set(done["stored"][0]["similar"]) <= inside
+    assert many.get(done["stored"][0]["id"], namespace=("alice",)).origin == "agent"

@@ -1,5 +1,8 @@
 """The profile `graph`: what was written for the reference memory server works over the vault."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from mcp import Client
@@ -149,3 +152,16 @@ async def test_search_and_fetch_have_the_shapes_that_connectors_ask_for(vault: V
 async def test_profiles_can_be_served_together(vault: Vault) -> None:
     async with Client(build_server(vault, profile=["memory", "graph", "openai"])) as client:
         assert names((await client.list_tools()).tools) > NAMES | {"search", "fetch", "memory_store"}
+
+
+async def test_a_graph_imported_from_the_reference_server_is_served(vault: Vault, tmp_path: Path) -> None:
+    lines = [
+        {"type": "entity", **ALICE},
+        {"type": "entity", **BOB},
+        {"type": "relation", **KNOWS},
+    ]
+    (tmp_path / "memory.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    vault.import_memories(tmp_path / "memory.jsonl")
+    async with graph_client(vault) as client:
+        assert await call(client, "read_graph") == {"entities": [ALICE, BOB], "relations": [KNOWS]}
+        assert await call(client, "create_entities", entities=[ALICE]) == {"entities": []}
