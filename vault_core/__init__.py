@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vault_core.aio import AsyncVault
     from vault_core.crypto import KdfParameters
     from vault_core.embedders import CallableEmbedder, Embedder
+    from vault_core.embedders.named import embedder_named
     from vault_core.embedders.ollama import OllamaEmbedder
     from vault_core.embedders.sentence import SentenceTransformerEmbedder
     from vault_core.errors import (
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from vault_core.session.transaction import Transaction
     from vault_core.session.verify import Report
     from vault_core.store import EphemeralStore, SqliteStore, Store
+    from vault_core.store.location import default_location
     from vault_core.transfer import ExportReport, ImportReport, Skipped
     from vault_core.vault import Stats, Vault
 
@@ -112,6 +114,8 @@ _HOMES = {
     "VaultNotFoundError": "vault_core.errors",
     "VaultTamperedError": "vault_core.errors",
     "WrongPassphraseError": "vault_core.errors",
+    "default_location": "vault_core.store.location",
+    "embedder_named": "vault_core.embedders.named",
     "new_key_text": "vault_core.keys",
     "strength": "vault_core.lifecycle",
 }
@@ -187,6 +191,8 @@ __all__ = [
     "VaultNotFoundError",
     "VaultTamperedError",
     "WrongPassphraseError",
+    "default_location",
+    "embedder_named",
     "new_key_text",
     "strength",
 ]

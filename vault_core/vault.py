@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -338,6 +339,21 @@ class Vault:
         return self._writer.transact(
             box, lambda batch, drafted, revised: work(Transaction(self._session, box, batch, drafted, revised))
         )
+
+    def writing_as(self, **who: str) -> AbstractContextManager[None]:
+        """In this `with` block, what the current thread or task writes carries `who` in its provenance.
+
+        For a server that writes for others: `with vault.writing_as(client="Claude Code", tool="memory_store"): …`.
+        Nested blocks add up. `program` and `session` stay the library's own.
+
+        Raises:
+            InvalidInputError: one of those two is named, or a value is no short text.
+        """
+        for name, value in who.items():
+            if name in ("program", "session"):
+                raise InvalidInputError(f"the library says itself what the {name} is")
+            check_label(value, name)
+        return self._session.writing_as(who)
 
     # reading by id
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vault_core import KeyringKey, RecoveryKey, SlotEntry, Vault, new_key_text
+from vault_core import KeyringKey, RecoveryKey, SlotEntry, Vault, default_location, new_key_text
 from vault_core.cli import options, terminal, unlock
 from vault_core.cli.output import safe, say, say_json
 from vault_core.errors import ConflictError, InvalidInputError
@@ -30,7 +30,7 @@ def init(
     secret = unlock.first_secret()
     if recovery_key is None:
         recovery_key = not as_json and _wants_recovery_key()
-    if place == str(unlock.default_location()):
+    if place == str(default_location()):
         Path(place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with Vault.create(place, unlock=secret, owner=owner) as made:
         text = new_key_text("recovery") if recovery_key else None

@@ -18,6 +18,7 @@ from vault_core.cli.consolidate import consolidate
 from vault_core.cli.demo import demo
 from vault_core.cli.init import init
 from vault_core.cli.look import briefing, history, list_memories, log, search, show
+from vault_core.cli.mcp import mcp
 from vault_core.cli.moving import export, import_memories
 from vault_core.cli.reembed import reembed
 from vault_core.cli.slots import slots
@@ -120,6 +121,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)
+# Its options are the server's own, --help among them.
+app.command(
+    "mcp", context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+)(mcp)
 app.add_typer(slots)
 
 

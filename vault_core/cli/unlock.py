@@ -18,8 +18,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from vault_core import AgentKey, KeyProvider, KeyringKey, Passphrase, Vault
 from vault_core.cli import terminal
 from vault_core.cli.output import note
@@ -30,6 +28,7 @@ from vault_core.errors import (
     WrongPassphraseError,
 )
 from vault_core.keys import agent, provider_from
+from vault_core.store.location import default_location
 
 VARIABLES = ("STRONGROOM_PASSPHRASE_COMMAND", "STRONGROOM_PASSPHRASE_FILE", "STRONGROOM_PASSPHRASE")
 ATTEMPTS = 3  # a person mistypes
@@ -40,11 +39,6 @@ def location(given: str | None) -> str:
     if given is not None and not given.strip():
         raise InvalidInputError("--vault is empty; name a file, or leave the option out")
     return given or os.environ.get("STRONGROOM_VAULT") or str(default_location())
-
-
-def default_location() -> Path:
-    """Where a vault is when nobody says otherwise."""
-    return Path(platformdirs.user_data_dir("strongroom", appauthor=False)) / "me.vault"
 
 
 def open_vault(given: str | None, *, accept_rollback: bool = False, embedder: Any = None) -> Vault:

@@ -12,10 +12,12 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from vault_core.crypto import NO_BOX, Key
@@ -46,6 +48,7 @@ _LONG_TAIL_PART = 4
 _JOIN = 4_096  # vectors that join a graph at a checkpoint nobody asked for: a second or two
 _BESIDE = ("", "-wal", "-shm", "-journal", ".lock")  # what a store in a file may consist of
 _CLOSED = "this session is closed; open a new one"
+_WRITERS: ContextVar[Mapping[bytes, Mapping[str, str]]] = ContextVar("strongroom_writers", default=MappingProxyType({}))
 
 
 def microseconds() -> int:
@@ -83,7 +86,7 @@ class Session:
         self.indexes: dict[bytes, BoxIndex] = {}
         self.log = self._new_log(stored, LogState.start(header.vault))
         self._anchor = AnchorFile(header.vault, self.keyring.anchor_key) if store.capabilities.durable else None
-        self.provenance = {"program": _program(), "session": self.log.writer.hex()}
+        self._provenance = {"program": _program(), "session": self.log.writer.hex()}
         _SESSIONS.add(self)
 
     @classmethod
@@ -115,6 +118,20 @@ class Session:
         session = cls(store, header, stored, mek, provider=provider, read_only=False)
         session._load(accept_rollback=False)
         return session
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """Who writes: this program and session, and whom it writes for just now."""
+        return _WRITERS.get().get(self.log.writer, self._provenance)
+
+    @contextmanager
+    def writing_as(self, who: Mapping[str, str]) -> Iterator[None]:
+        """What this thread (or task) writes meanwhile says so in its provenance."""
+        token = _WRITERS.set({**_WRITERS.get(), self.log.writer: {**self.provenance, **who}})
+        try:
+            yield
+        finally:
+            _WRITERS.reset(token)
 
     # reading and writing
 

@@ -5,12 +5,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import platformdirs
+
 from vault_core.errors import InvalidInputError
 from vault_core.store.base import Store
 from vault_core.store.ephemeral import EphemeralStore
 from vault_core.store.sqlite import SqliteStore
 
 Location = "str | os.PathLike[str] | Store"
+
+
+def default_location() -> Path:
+    """Where a person's vault is when nobody says otherwise: `me.vault` in the user's data folder."""
+    return Path(platformdirs.user_data_dir("strongroom", appauthor=False)) / "me.vault"
 
 
 def open_store(location: Any, *, create: bool = False, read_only: bool = False) -> Store:

@@ -1,0 +1,157 @@
+"""The tools that write. Each is one commit, durable before the reply: clients kill their servers."""
+
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import AcceptedElicitation, Context, ElicitationResult, Resolve
+from pydantic import Field
+
+from strongroom_mcp import trust, view
+from strongroom_mcp.calls import Desk
+from strongroom_mcp.forgetting import Erase, Ids, Previews, asked, can_ask
+from strongroom_mcp.scope import Scope
+from strongroom_mcp.shapes import (
+    Forgotten,
+    Id,
+    Json,
+    Label,
+    Namespace,
+    NewMemory,
+    OneOrMany,
+    Origin,
+    StoredAll,
+    Tags,
+    Text,
+    Time,
+    Type,
+    Unit,
+)
+from vault_core import Draft, InvalidInputError, Memory, Vault
+
+_ERASED = "Nothing more to do."
+_KEPT = "The user wants to keep it. Don't ask again."
+_PREVIEW = "Nothing is erased yet. Show this to the user; if they agree, call again with the same ids and this confirm."
+
+
+class Writing:
+    """The tools that write."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._previews = desk, Previews()
+
+    async def memory_store(self, memories: OneOrMany, ctx: Context[Any, Any]) -> StoredAll:
+        """Remember something: one memory or several, each a short statement that stands on its own.
+
+        Say where it comes from with origin when it is from a tool, the web or an import.
+        """
+
+        def work(vault: Vault, scope: Scope) -> list[Memory]:
+            return vault.add_many([_draft(one, scope) for one in memories], box=scope.box)
+
+        stored = await self._desk.write(ctx, "memory_store", work)
+        await self._desk.changed(ctx, *stored)
+        return StoredAll(stored=[view.stored(memory, self._desk.scope) for memory in stored])
+
+    async def memory_update(
+        self,
+        id: Id,
+        ctx: Context[Any, Any],
+        text: Text | None = None,
+        type: Type = None,
+        tags: Tags = None,
+        importance: Unit = None,
+        event_time: Time = None,
+        expires_at: Time = None,
+        metadata: Json = None,
+        origin: Origin = None,
+        reason: Annotated[Label | None, Field(description="Why it changes, for the history.")] = None,
+        namespace: Namespace = None,
+    ) -> StoredAll:
+        """Change a memory that is no longer right. What is not named stays; earlier versions stay in its history."""
+        given: dict[str, Any] = {
+            "content": text,
+            "memory_type": type,
+            "tags": tags,
+            "importance": importance,
+            "event_time": event_time,
+            "expires_at": expires_at,
+            "metadata": metadata,
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+
+        def work(vault: Vault, scope: Scope) -> Memory:
+            memory = scope.find(vault, id, namespace)
+            said = trust.changed(memory, origin)
+            return vault.update(
+                memory.id, namespace=memory.namespace, box=scope.box, reason=reason, origin=said, **changes
+            )
+
+        memory = await self._desk.write(ctx, "memory_update", work)
+        await self._desk.changed(ctx, memory)
+        return StoredAll(stored=[view.stored(memory, self._desk.scope)])
+
+    def forget_tool(self) -> Any:
+        """The tool `memory_forget`, which asks the user by way of this desk."""
+        desk, previews = self._desk, self._previews
+
+        async def ask(ids: Ids, namespace: Namespace, confirm: str | None, ctx: Context[Any, Any]) -> Any:
+            return await asked(desk, ids, namespace, confirm, ctx)
+
+        async def memory_forget(
+            ids: Ids,
+            ctx: Context[Any, Any],
+            answer: Annotated[ElicitationResult[Erase], Resolve(ask)],
+            namespace: Namespace = None,
+            confirm: Annotated[
+                str | None, Field(max_length=128, description="From the preview, once the user has agreed.")
+            ] = None,
+        ) -> Forgotten:
+            """Erase memories for good, with their history. The user is asked; where that can't be, there is a preview.
+
+            What is merely out of date is better changed with memory_update.
+            """
+            agreed = isinstance(answer, AcceptedElicitation) and answer.data.erase
+
+            def work(vault: Vault, scope: Scope) -> Forgotten:
+                found = list(
+                    {(m.namespace, m.id): m for m in (scope.find(vault, id_, namespace) for id_ in ids)}.values()
+                )
+                shown, omitted = view.each(found, scope, view.entry)
+                if omitted:
+                    raise InvalidInputError("these are too many to show at once; forget fewer")
+                if can_ask(ctx) and not confirm and not agreed:
+                    return Forgotten(status="kept", memories=shown, next_step=_KEPT)
+                if not agreed and not previews.confirms(confirm, found):
+                    token = previews.token(found)
+                    return Forgotten(status="preview", memories=shown, confirm=token, next_step=_PREVIEW)
+                _erase(vault, scope, found)
+                return Forgotten(status="erased", memories=shown, next_step=_ERASED)
+
+            done = await desk.write(ctx, "memory_forget", work)
+            if done.status == "erased":
+                await desk.changed(ctx)
+            return done
+
+        return memory_forget
+
+
+def _erase(vault: Vault, scope: Scope, memories: list[Memory]) -> None:
+    """Erase memories, in one commit for each namespace they are in."""
+    for namespace in dict.fromkeys(memory.namespace for memory in memories):
+        ids = [memory.id for memory in memories if memory.namespace == namespace]
+        vault.forget_many(ids, namespace=namespace, box=scope.box)
+
+
+def _draft(given: NewMemory, scope: Scope) -> Draft:
+    return Draft(
+        content=given.text,
+        memory_type=given.type,
+        tags=given.tags or (),
+        namespace=scope.inside(given.namespace),
+        importance=given.importance,
+        event_time=given.event_time,
+        expires_at=given.expires_at,
+        source=given.source,
+        thread=given.thread,
+        metadata=given.metadata,
+        origin=trust.claimed(given.origin),
+    )

@@ -1,0 +1,109 @@
+"""Storing, changing and forgetting: who is named as the writer, and who is asked."""
+
+from typing import Any
+
+import pytest
+from mcp.types import ElicitResult, Implementation
+
+from mcp import Client
+from strongroom_mcp import build_server
+from support.mcp_clients import ERAS, call, found, refused, store
+from vault_core import Vault
+
+pytestmark = pytest.mark.anyio
+ME = Implementation(name="Test\u202eDesk\n", version="1.2")
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_the_server_says_who_wrote_and_no_argument_can(vault: Vault, mode: str) -> None:
+    async with Client(build_server(vault), mode=mode, client_info=ME) as client:
+        [id_] = await store(client, "green tea", metadata={"client": "someone else"}, source="someone else")
+        await call(client, "memory_update", id=id_, text="white tea")
+        for field in ("provenance", "written_by", "client"):
+            assert (
+                "extra"
+                in (await refused(client, "memory_store", memories=[{"text": "x", field: {"client": "x"}}])).lower()
+            )
+
+    first, second = vault.history(id_)
+    assert first.provenance["client"] == "Test?Desk?"
+    assert first.provenance["client_version"] == "1.2"
+    assert (first.provenance["tool"], second.provenance["tool"]) == ("memory_store", "memory_update")
+    assert first.provenance["client_session"]
+
+
+async def test_many_are_stored_in_one_commit_or_none(vault: Vault) -> None:
+    async with Client(build_server(vault)) as client:
+        before = vault.stats().commits
+        await store(client, *(f"thought {number}" for number in range(50)))
+        assert vault.stats().commits == before + 1
+        await refused(client, "memory_store", memories=["fine", {"text": "bad", "event_time": "not a time"}])
+        await refused(client, "memory_store", memories=["x"] * 51)
+
+    assert vault.count() == 50
+
+
+async def test_bare_texts_are_memories_too(vault: Vault) -> None:
+    async with Client(build_server(vault)) as client:
+        await call(client, "memory_store", memories=["green tea", {"text": "black coffee"}])
+
+    assert {memory.text for memory in vault.list()} == {"green tea", "black coffee"}
+
+
+@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize(("answer", "status", "left"), [(True, "erased", 0), (False, "kept", 1)])
+async def test_a_client_that_can_ask_the_user_does(
+    vault: Vault, mode: str, answer: bool, status: str, left: int
+) -> None:
+    asked: list[str] = []
+
+    async def user(context: Any, params: Any) -> ElicitResult:
+        asked.append(params.message)
+        return ElicitResult(action="accept", content={"erase": answer})
+
+    async with Client(build_server(vault), mode=mode, elicitation_callback=user) as client:
+        ids = await store(client, "I <b>like</b> tea")
+        assert (await call(client, "memory_forget", ids=ids))["status"] == status
+
+    assert len(asked) == 1
+    assert "&lt;b>like" in asked[0]
+    assert vault.count() == left
+
+
+@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+async def test_a_user_who_turns_away_keeps_the_memory(vault: Vault, mode: str, action: Any) -> None:
+    async def user(context: Any, params: Any) -> ElicitResult:
+        return ElicitResult(action=action)
+
+    async with Client(build_server(vault), mode=mode, elicitation_callback=user) as client:
+        ids = await store(client, "green tea")
+        assert (await call(client, "memory_forget", ids=ids))["status"] == "kept"
+
+    assert vault.count() == 1
+
+
+async def test_a_preview_is_good_for_what_it_showed_and_nothing_else(vault: Vault) -> None:
+    async with Client(build_server(vault)) as client:
+        one, two = await store(client, "green tea", "black coffee")
+        preview = await call(client, "memory_forget", ids=[one])
+        assert [memory["text"] for memory in preview["memories"]] == ["green tea"]
+        for ids in ([two], [one, two]):
+            assert (await call(client, "memory_forget", ids=ids, confirm=preview["confirm"]))["status"] == "preview"
+        await call(client, "memory_update", id=one, text="white tea")
+        again = await call(client, "memory_forget", ids=[one], confirm=preview["confirm"])
+        assert again["status"] == "preview"
+        assert vault.count() == 2
+        assert (await call(client, "memory_forget", ids=[one], confirm=again["confirm"]))["status"] == "erased"
+        assert await found(client, "tea") == []
+
+    async with Client(build_server(vault)) as restarted:
+        assert (await call(restarted, "memory_forget", ids=[two], confirm=again["confirm"]))["status"] == "preview"
+
+
+async def test_one_id_that_is_not_there_forgets_nothing(vault: Vault) -> None:
+    async with Client(build_server(vault)) as client:
+        ids = await store(client, "green tea")
+        await refused(client, "memory_forget", ids=[*ids, "nothing"])
+
+    assert vault.count() == 1
