@@ -23,7 +23,7 @@ ROOMS = [
     [("memory", "the words as values, and their bytes")],
     [("errors", "one kind for each thing a caller does next")],
 ]
-ABOVE = ["a script", "an agent", "the command line"]
+ABOVE = ["any MCP client", "LangChain, LangGraph", "LlamaIndex", "plain Python"]
 FLOWS = [
     (
         "a write",

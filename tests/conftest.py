@@ -1,7 +1,9 @@
 """Every test is a machine of its own that has seen no vault, with nothing of the user's in its environment."""
 
+import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,13 @@ def machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     state = tmp_path_factory.mktemp("state", numbered=True)
     monkeypatch.setenv("STRONGROOM_STATE_DIR", str(state))
     return state
+
+
+@pytest.fixture
+def loop() -> Iterator[None]:
+    """A loop for the synchronous methods of LlamaIndex, which would make one and leave it open."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
+    asyncio.set_event_loop(None)

@@ -89,7 +89,7 @@ def relative(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.usefixtures("elsewhere", "loop")
 @pytest.mark.parametrize("page", [page for page in RUN_PAGES if "```python" in page.read_text("utf-8")], ids=relative)
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(page, page.read_text("utf-8"), capsys)

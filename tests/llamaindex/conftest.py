@@ -1,6 +1,5 @@
 """Vaults for the tests of the LlamaIndex adapter."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +10,8 @@ from vault_core import EphemeralStore, Vault
 
 
 @pytest.fixture(autouse=True)
-def loop() -> Iterator[None]:
-    """A loop for the synchronous methods of LlamaIndex, which would make one and leave it open."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    loop.close()
-    asyncio.set_event_loop(None)
+def _with_a_loop(loop: None) -> None:
+    """See `loop`."""
 
 
 @pytest.fixture
