@@ -86,3 +86,12 @@ def test_every_method_that_reads_or_writes_can_be_awaited(tmp_path: Path) -> Non
             assert callable(getattr(vault.aio, name)), name
         with pytest.raises(AttributeError):
             _ = vault.aio.nothing
+
+
+def test_what_is_awaited_inside_writing_as_says_so(tmp_path: Path) -> None:
+    async def work(vault: AsyncVault) -> str:
+        with vault.writing_as(tool="memory_store"):
+            return (await vault.add("tea")).provenance["tool"]
+
+    with vaults.create(tmp_path) as vault:
+        assert asyncio.run(work(vault.aio)) == "memory_store"

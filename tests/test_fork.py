@@ -55,6 +55,8 @@ VERBS: dict[str, Callable[[Vault], Any]] = {
     "export_memories": exported,
     "import_memories": imported,
     "briefing": lambda vault: vault.briefing(),
+    "seal": lambda vault: vault.seal(b"a row elsewhere", purpose="rows"),
+    "unseal": lambda vault: vault.unseal(vault.seal(b"a row elsewhere", purpose="rows"), purpose="rows"),
     "transact": lambda vault: vault.transact(lambda tx: tx.add("the child was here")),
     "get": lambda vault: vault.get("kept"),
     "get_many": lambda vault: vault.get_many(["kept"]),
@@ -88,7 +90,9 @@ VERBS: dict[str, Callable[[Vault], Any]] = {
     "boxes": lambda vault: vault.boxes(),
     "add_box": lambda vault: vault.add_box("work"),
 }
-NOT_ASKED = {"create", "open", "items", "aio", "id", "accepted_rollback", "close"}  # they touch no store
+NOT_ASKED = {  # they touch no store
+    "create", "open", "items", "aio", "id", "accepted_rollback", "read_only", "writing_as", "close",
+}  # fmt: skip
 vault_version = "1.0"
 
 

@@ -24,7 +24,7 @@ from vault_core import (
 )
 
 READS = {
-    "briefing", "changes", "export_memories",
+    "briefing", "changes", "export_memories", "seal", "unseal",
     "get", "get_many", "history", "search", "search, dense", "find_similar", "list", "stream", "count", "namespaces",
     "items.get", "items.scan", "items.count", "items.keys", "stats", "verify", "slots", "boxes", "forget, dry",
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import islice
 from types import TracebackType
@@ -74,6 +75,10 @@ class AsyncVault:
     async def open(cls, location: Any, **arguments: Any) -> Self:
         """See `Vault.open`."""
         return cls(await asyncio.to_thread(Vault.open, location, **arguments))
+
+    def writing_as(self, **who: str) -> AbstractContextManager[None]:
+        """See `Vault.writing_as`; not awaited: `with vault.aio.writing_as(tool="…"): await …`."""
+        return self._vault.writing_as(**who)
 
     @property
     def sync(self) -> Vault:
