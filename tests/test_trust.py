@@ -181,3 +181,24 @@ def test_a_list_can_leave_out_what_is_untrusted(tmp_path: Path) -> None:
 
         assert [memory.text for memory in vault.list(include_untrusted=False)] == ["said"]
         assert [memory.text for memory in vault.list()] == ["said", "from a page"]
+
+
+def test_the_user_saying_the_same_does_not_vouch_for_what_a_page_claims_beside_it(vault: Vault) -> None:
+    """A page that foresees what the user will say must not get its slot and its `supersedes` confirmed by that."""
+    home = vault.add("I live in Ghent", slot=("user", "home city"))
+    vault.add("Oslo is nice", slot=("user", "home city"), supersedes=[home.id], origin="web")
+
+    assert vault.add("Oslo is nice").slot is None
+    assert "I live in Ghent" in vaults.texts(vault)
+
+
+def test_what_is_untrusted_is_no_next_version_of_what_the_user_said(vault: Vault) -> None:
+    memory = vault.add("green tea")
+
+    with pytest.raises(InvalidInputError, match="an id of its own"):
+        vault.update(memory.id, content="black tea", origin="web")
+    with pytest.raises(InvalidInputError, match="an id of its own"):
+        vault.add("black tea", id=memory.id, origin="tool")
+    with pytest.raises(InvalidInputError, match="an id of its own"):
+        vault.transact(lambda tx: tx.update(memory.id, content="black tea", origin="web"))
+    assert vaults.found(vault, "tea") == ["green tea"]

@@ -6,7 +6,7 @@ import pytest
 
 from mcp import Client
 from strongroom_mcp import build_server
-from support.mcp_clients import ERAS, call, found, store
+from support.mcp_clients import ERAS, call, found, refused, store
 from vault_core import Vault
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +54,6 @@ async def test_what_the_user_vouches_for_is_in_the_briefing(vault: Vault) -> Non
     [
         ("user", False, None, "unconfirmed"),
         ("user", False, "user", "unconfirmed"),
-        ("user", False, "web", "untrusted"),
         ("agent", True, "user", "unconfirmed"),
         ("agent", False, "tool", "untrusted"),
         ("web", False, None, "untrusted"),
@@ -73,6 +72,15 @@ async def test_no_change_makes_a_memory_more_trusted(
         await call(client, "memory_update", id=memory.id, text="I like coffee", origin=claim)
 
     assert vault.get(memory.id).trust == now
+
+
+async def test_what_a_page_said_does_not_replace_what_the_user_said(vault: Vault) -> None:
+    memory = vault.add("I like tea")
+    async with Client(build_server(vault)) as client:
+        said = await refused(client, "memory_update", id=memory.id, text="I like coffee", origin="web")
+
+    assert "an id of its own" in said
+    assert (vault.get(memory.id).text, vault.get(memory.id).trust) == ("I like tea", "trusted")
 
 
 async def test_saying_again_what_came_from_the_web_does_not_make_it_an_agents(vault: Vault) -> None:
