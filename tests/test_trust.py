@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support import vaults
-from vault_core import InvalidInputError, MemoryNotFoundError, Vault
+from vault_core import ConflictError, InvalidInputError, MemoryNotFoundError, Vault
 from vault_core.testing import FakeClock
 
 
@@ -172,3 +172,24 @@ def test_trust_of_nothing_and_an_odd_origin_are_refused(vault: Vault) -> None:
     with pytest.raises(InvalidInputError):
         vault.add("tea", origin=7)
     assert vault.count() == 0
+
+
+def test_the_user_saying_the_same_does_not_vouch_for_what_a_page_claims_beside_it(vault: Vault) -> None:
+    """A page that foresees what the user will say must not get its slot and its `supersedes` confirmed by that."""
+    home = vault.add("I live in Ghent", slot=("user", "home city"))
+    vault.add("Oslo is nice", slot=("user", "home city"), supersedes=[home.id], origin="web")
+
+    assert vault.add("Oslo is nice").slot is None
+    assert "I live in Ghent" in vaults.texts(vault)
+
+
+def test_what_is_untrusted_is_no_next_version_of_what_the_user_said(vault: Vault) -> None:
+    memory = vault.add("green tea")
+
+    with pytest.raises(ConflictError):
+        vault.update(memory.id, content="black tea", origin="web")
+    with pytest.raises(ConflictError):
+        vault.add("black tea", id=memory.id, origin="tool")
+    with pytest.raises(ConflictError):
+        vault.transact(lambda tx: tx.update(memory.id, content="black tea", origin="web"))
+    assert vaults.found(vault, "tea") == ["green tea"]

@@ -14,7 +14,7 @@ from support import vaults
 from support.changing_facts import Facts, Truth, Value, day
 from support.copies import storage
 from support.processes import Other, call
-from vault_core import Memory, Vault
+from vault_core import Draft, InvalidInputError, Memory, Vault
 from vault_core.index.supersession import Supersession
 from vault_core.memory.times import to_micros
 from vault_core.testing import FakeClock
@@ -362,3 +362,14 @@ def test_believing_earlier_what_was_only_true_then_is_found(
         found = differences(seen(vault), expected(truth_of(written[1])))
 
     assert ("as of", 100) in found
+
+
+def test_a_version_below_more_than_a_record_can_name_is_not_restored(vault: Vault) -> None:
+    """A record that no reader takes would shut the whole vault."""
+    first = vault.add("value", slot=HOME)
+    vault.add_many([Draft(content=f"value {number}", slot=HOME) for number in range(257)])
+
+    with pytest.raises(InvalidInputError, match="256"):
+        vault.restore(first.id, first.version)
+    assert vault.verify(full=True).opened
+    assert vault.get(first.id).text == "value"

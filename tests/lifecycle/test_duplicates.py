@@ -116,3 +116,30 @@ def test_looking_for_duplicates_only_in_the_own_batch_is_found(tmp_path: Path, m
             vault.add_many([Draft(content=one) for one in adds(1)[start : start + 100]])
 
         assert vault.count() > len({memory.content_hash for memory in vault.stream()})
+
+
+def test_the_same_content_in_another_slot_is_another_fact(tmp_path: Path) -> None:
+    with vaults.create(tmp_path) as vault:
+        alice = vault.add("Paris", slot=("alice", "city"))
+        bob, carol = vault.add_many([Draft(content="Paris", slot=(name, "city")) for name in ("bob", "carol")])
+        assert len({alice.id, bob.id, carol.id}) == 3
+        assert vault.add("Paris", slot=("bob", "city")).id == bob.id
+        assert vault.count() == 3
+
+
+def test_the_same_content_that_supersedes_something_does_so(tmp_path: Path) -> None:
+    with vaults.create(tmp_path) as vault:
+        tea = vault.add("Tea, please")
+        vault.add("No")
+        vault.add("No", supersedes=[tea.id])
+        assert "Tea, please" not in vaults.texts(vault)
+
+
+def test_what_is_said_again_is_kept_for_as_long_as_either_asks(tmp_path: Path) -> None:
+    with vaults.create(tmp_path) as vault:
+        memory = vault.add("The code is 42", memory_type="WORKING")
+        assert vault.add("The code is 42", expires_at="2099-01-01", origin="web").expires_at == memory.expires_at
+        assert vault.add("The code is 42", memory_type="SEMANTIC").id == memory.id
+        assert vault.get(memory.id).expires_at is None
+        vault.add("The code is 42", memory_type="WORKING")
+        assert vault.get(memory.id).expires_at is None

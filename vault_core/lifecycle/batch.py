@@ -2,7 +2,8 @@
 
 Rules (DESIGN §7):
 - An explicit id is an upsert: everything replaced, `created_at` and the memory's state kept, never deduplicated.
-- Without an id, identical content in the same namespace refreshes the memory that is there.
+- Without an id, identical content in the same namespace refreshes the memory that is there, if that says all that the
+  new one does: of which slot it is, when it is true, what it supersedes. It is kept for as long as either asks.
 - Overwriting an item erases the one before; `keep_history=False` erases a memory's earlier versions.
 - `rewrite` and `declare_anew` are for embedding again: the versions stay as they were, with other vectors at other
   addresses, and the records that held the vectors before are erased.
@@ -45,9 +46,9 @@ from vault_core.memory import (
     encode_memory,
     encode_space,
 )
-from vault_core.memory.model import ATOM, State, placed
-from vault_core.memory.times import from_micros
-from vault_core.memory.trust import TRUSTED
+from vault_core.memory.model import ATOM, FactSlot, State, placed
+from vault_core.memory.times import from_micros, to_micros
+from vault_core.memory.trust import TRUSTED, UNTRUSTED, check_next
 
 
 class Batch:
@@ -74,7 +75,7 @@ class Batch:
         self._mine: dict[tuple[Namespace, str], Memory] = {}
         self._summarised: set[tuple[Namespace, str]] = set()  # the atoms of composites and affinities among those
         self._stale: dict[tuple[Namespace, str], None] = {}
-        self._hashes: dict[tuple[Namespace, bytes], Memory] = {}
+        self._hashes: dict[tuple[Namespace, bytes], dict[FactSlot | None, Memory]] = {}
         self._known: dict[tuple[int, bytes], list[Row]] | None = None
         self._positions: dict[tuple[Namespace, str], int] = {}
         self._items: dict[tuple[str, str], Item | None] = {}
@@ -133,7 +134,7 @@ class Batch:
         self._mine[memory.namespace, memory.id] = memory
         if memory.tier != ATOM:
             self._summarised.update((memory.namespace, atom) for atom in atoms_in(memory.metadata))
-        self._hashes[memory.namespace, memory.content_hash] = memory
+        self._hashes.setdefault((memory.namespace, memory.content_hash), {})[memory.slot] = memory
         return memory
 
     def rewrite(self, versions: Sequence[tuple[Row, Memory]]) -> bool:
@@ -181,7 +182,7 @@ class Batch:
             self._append(encode_memory(own), own, MEMORY)
             self._mine[key] = own
             self._brought.setdefault(key, []).append(own)
-            self._hashes[own.namespace, own.content_hash] = own
+            self._hashes.setdefault((own.namespace, own.content_hash), {})[own.slot] = own
         outcome: Outcome = "unchanged" if not fresh else "updated"
         if fresh and not rows and not mine:
             outcome = "added"
@@ -328,9 +329,11 @@ class Batch:
         return found[row.address]
 
     def _same_content(self, memory: Memory) -> Memory | None:
-        mine = self._hashes.get((memory.namespace, memory.content_hash))
-        if mine is not None and self._mine[mine.namespace, mine.id] is mine:  # and says nothing else by now
-            return mine
+        for mine in self._hashes.get((memory.namespace, memory.content_hash), {}).values():
+            says_it_still = self._mine[mine.namespace, mine.id] is mine
+            lasting = not _lives_longer(memory, mine) and (memory.trust != TRUSTED or mine.trust == TRUSTED)
+            if says_it_still and lasting and _adds_nothing(memory, _claims(mine), trusted=mine.trust == TRUSTED):
+                return mine
         number = self._index.catalogue.known_namespace(memory.namespace)
         if number is None:
             return None
@@ -341,8 +344,15 @@ class Batch:
             alive = row.expires is None or row.expires > self._now
             alive = alive and (memory.namespace, row.id) not in self._mine  # says something else by now
             if alive and not row.archived and row.superseded is None and row.address not in self._erased:
-                self.touch(row, refreshed=True)
+                claims = _claims_of(row, self._index.catalogue.listed(row.supersedes))
+                if not _adds_nothing(memory, claims, trusted=row.trust == TRUSTED):
+                    continue
                 same = self.open(row)
+                longer = _lives_longer(memory, same)
+                until = None if memory.expires_at is None else to_micros(memory.expires_at)
+                self.touch(row, refreshed=True, expires=(-1 if until is None else until) if longer else None)
+                if longer:
+                    same = replace(same, expires_at=memory.expires_at)
                 state = replace(same.state, refreshed_at=from_micros(self._now), ghost_until=None)
                 if memory.trust == TRUSTED and same.trust != TRUSTED:  # the user says it too
                     self.trust(row, trusted=True)
@@ -353,12 +363,14 @@ class Batch:
     def _upsert(self, memory: Memory) -> Memory:
         mine = self._mine.get((memory.namespace, memory.id))
         if mine is not None:
+            check_next(memory.trust, mine.origin)
             position = mine.position if mine.thread == memory.thread else memory.position
             return replace(memory, created_at=mine.created_at, state=mine.state, position=position)
         number = self._index.catalogue.known_namespace(memory.namespace)
         row = None if number is None else self._index.catalogue.current(memory.id, number)
         if row is None or row.address in self._erased:
             return memory
+        check_next(memory.trust, row.origin)
         position = memory.position
         if position is None and row.thread == memory.thread:
             position = row.position  # the same turn, said better: it keeps its place in the conversation
@@ -456,6 +468,41 @@ class Batch:
         self._erased.add(address)
         self._ops.append(Erase(Address.of(address)))
         return True
+
+
+_Claims = tuple[tuple[str, str] | None, int | None, int | None, frozenset[str]]  # slot, valid from and to, supersedes
+
+
+def _claims(memory: Memory) -> _Claims:
+    """What a memory says beside its content: of which slot it is, when it is true, and what it supersedes."""
+    slot = None if memory.slot is None else (memory.slot.subject, memory.slot.attribute)
+    begin, end = (None if at is None else to_micros(at) for at in (memory.valid_from, memory.valid_to))
+    return slot, begin, end, frozenset(memory.supersedes)
+
+
+def _claims_of(row: Row, supersedes: Sequence[str]) -> _Claims:
+    slot = None if row.subject is None or row.attribute is None else (row.subject, row.attribute)
+    return slot, row.valid_from, row.valid_to, frozenset(supersedes)
+
+
+def _adds_nothing(memory: Memory, claims: _Claims, *, trusted: bool) -> bool:
+    """Whether a memory of the same content says no more than one that is there, which claims that.
+
+    The user's word for the content is no word for what somebody else's memory claims beside it: there both have to be
+    the same.
+    """
+    own = _claims(memory)
+    if memory.trust == TRUSTED and not trusted:
+        return own == claims
+    compared = zip(own[:3], claims[:3], strict=True)
+    return own[3] <= claims[3] and all(one is None or one == other for one, other in compared)
+
+
+def _lives_longer(memory: Memory, same: Memory) -> bool:
+    """Whether what is said again is to be kept for longer than what is there; the user's memories only if it may."""
+    if same.expires_at is None or (memory.trust == UNTRUSTED and same.trust != UNTRUSTED):
+        return False
+    return memory.expires_at is None or memory.expires_at > same.expires_at
 
 
 def overlaid(memory: Memory, row: Row) -> Memory:

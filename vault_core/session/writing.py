@@ -25,10 +25,10 @@ from vault_core.memory.draft import (
     searched_text,
     vectors_of,
 )
-from vault_core.memory.limits import MAX_VECTORS
+from vault_core.memory.limits import MAX_TAGS, MAX_VECTORS
 from vault_core.memory.model import Vector
 from vault_core.memory.times import from_micros, parse_time, to_micros
-from vault_core.memory.trust import TRUSTED
+from vault_core.memory.trust import TRUSTED, check_next
 from vault_core.session.memories import each, fetch
 from vault_core.session.reading import Query
 from vault_core.session.session import Session
@@ -197,6 +197,10 @@ class Writer:
             now, current, again = from_micros(session.now()), batch.open(row), batch.open(earlier)
             above = session.index(session.box(box)).supersession.above(earlier)
             supersedes = tuple(dict.fromkeys((*again.supersedes, *above)))
+            if len(supersedes) > MAX_TAGS:  # what a reader of records allows
+                raise InvalidInputError(
+                    f"more than {MAX_TAGS} memories stand above this version; store what it says anew instead"
+                )
             return replace(
                 again, updated_at=now, state=current.state, supersedes=supersedes, provenance=session.provenance
             )
@@ -290,6 +294,7 @@ class Writer:
         given = vectors_of(draft)
         kept = {} if "content" in changes or "index" in changes else memory.vectors
         made = self._made(draft, {**kept, **given})
+        check_next(made.trust, memory.origin)
         return replace(made, created_at=memory.created_at, state=memory.state, position=memory.position)
 
     def embedded(self, texts: Sequence[tuple[str | None, int]]) -> list[Fresh]:
