@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,14 @@ def filled(folder: Path) -> None:
 
 
 def told(memory: Memory) -> tuple[object, ...]:
-    """Everything about a memory but its address and its vectors in the default space."""
+    """Everything about a memory but its address, its vectors in the default space, and how often it was found."""
     others = {
         name: {f: v.tolist() for f, v in own.items()} for name, own in memory.vectors.items() if name != "default"
     }
     return (
         memory.box, memory.namespace, memory.id, memory.content, memory.tags, memory.importance, memory.index,
         memory.thread, memory.position, memory.created_at, memory.updated_at, memory.expires_at, memory.reason,
-        tuple(memory.provenance.items()), memory.state, memory.slot, str(others),
+        tuple(memory.provenance.items()), replace(memory.state, uses=0, used_at=None), memory.slot, str(others),
     )  # fmt: skip
 
 

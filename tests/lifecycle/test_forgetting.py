@@ -20,37 +20,66 @@ from vault_core.memory.canonical import content_hash
 from vault_core.session import Session
 
 VECTOR = np.array([0.5, -0.5, 0.5, -0.5, *[0] * 12], np.float32)  # of length 1 to the last bit: no index changes it
-TEXT = "Zxqalpha met the zxqbetas at zxqgamma"
+TEXT = "Zxqvjwalpha met the zxqvjwbetas at zxqvjwgamma"
 TOLD = {  # what could be left of one memory, and as what it would be found
-    "text": b"zxqalpha", "a word of it, as its stem": b"zxqbeta", "metadata key": b"zxqkey", "metadata": b"zxqvalue",
-    "tag": b"zxqtag", "reason": b"zxqreason", "subject": b"zxqsubject", "attribute": b"zxqattribute",
-    "namespace": b"zxqnamespace", "id": b"zxqid", "thread": b"zxqthread", "source": b"zxqsource", "type": b"zxqtype",
-    "data class": b"zxqclass", "sensitivity": b"zxqsecret", "what it superseded": b"zxqolder",
-    "words it was searched by": b"zxqsearched", "earlier version": b"zxqearlier", "composite": b"zxqsummary",
-    "vector": VECTOR[:4].tobytes(), "content hash": content_hash(TEXT),
-}  # fmt: skip
+    "text": b"zxqvjwalpha",
+    "a word of it, as its stem": b"zxqvjwbeta",
+    "metadata key": b"zxqvjwkey",
+    "metadata": b"zxqvjwvalue",
+    "tag": b"zxqvjwtag",
+    "reason": b"zxqvjwreason",
+    "subject": b"zxqvjwsubject",
+    "attribute": b"zxqvjwattribute",
+    "namespace": b"zxqvjwnamespace",
+    "id": b"zxqvjwid",
+    "thread": b"zxqvjwthread",
+    "source": b"zxqvjwsource",
+    "type": b"zxqvjwtype",
+    "data class": b"zxqvjwclass",
+    "sensitivity": b"zxqvjwsecret",
+    "what it superseded": b"zxqvjwolder",
+    "words it was searched by": b"zxqvjwsearched",
+    "earlier version": b"zxqvjwearlier",
+    "composite": b"zxqvjwsummary",
+    "vector": VECTOR[:4].tobytes(),
+    "content hash": content_hash(TEXT),
+}
 HALF = {"vector, 2 bytes a number": VECTOR[:6].astype("<f2").tobytes()}
 FIELDS: dict[str, Any] = {
-    "id": "zxqid", "namespace": ("zxqnamespace",), "tags": ["zxqtag"], "metadata": {"zxqkey": "zxqvalue"},
-    "reason": "zxqreason", "slot": ("zxqsubject", "zxqattribute"), "thread": "zxqthread", "source": "zxqsource",
-    "memory_type": "zxqtype", "data_class": "zxqclass", "sensitivity": "zxqsecret", "supersedes": ["zxqolder"],
-    "index": {"field": f"{TEXT} zxqsearched"}, "vector": VECTOR,
-}  # fmt: skip
-WHERE = {"namespace": ("zxqnamespace",)}
+    "id": "zxqvjwid",
+    "namespace": ("zxqvjwnamespace",),
+    "tags": ["zxqvjwtag"],
+    "metadata": {"zxqvjwkey": "zxqvjwvalue"},
+    "reason": "zxqvjwreason",
+    "slot": ("zxqvjwsubject", "zxqvjwattribute"),
+    "thread": "zxqvjwthread",
+    "source": "zxqvjwsource",
+    "memory_type": "zxqvjwtype",
+    "data_class": "zxqvjwclass",
+    "sensitivity": "zxqvjwsecret",
+    "supersedes": ["zxqvjwolder"],
+    "index": {"field": f"{TEXT} zxqvjwsearched"},
+    "vector": VECTOR,
+}
+WHERE = {"namespace": ("zxqvjwnamespace",)}
 
 
 def fill(vault: Vault) -> Memory:
     """A vault with other memories, and one whose every field can be recognised."""
     others = np.random.default_rng(6).standard_normal((40, 16)).astype(np.float32)
     vault.add_many([Draft(content=f"note {number}", vector=row) for number, row in enumerate(others)])
-    vault.add("Zxqearlier said something else", **{**FIELDS, "index": True})
+    vault.add("Zxqvjwearlier said something else", **{**FIELDS, "index": True})
     memory = vault.add(TEXT, **FIELDS)
     vault.add(
-        "Zxqsummary of many", id="sum", tier="COMPOSITE", metadata={"atoms": ["zxqid"]}, namespace=WHERE["namespace"]
+        "Zxqvjwsummary of many",
+        id="sum",
+        tier="COMPOSITE",
+        metadata={"atoms": ["zxqvjwid"]},
+        namespace=WHERE["namespace"],
     )
-    vault.touch(["zxqid"], **WHERE)
-    vault.pin("zxqid", **WHERE)
-    vault.search("zxqbeta", query_vector=VECTOR)
+    vault.touch(["zxqvjwid"], **WHERE)
+    vault.pin("zxqvjwid", **WHERE)
+    vault.search("zxqvjwbeta", query_vector=VECTOR)
     vault.checkpoint()
     return memory
 
@@ -62,8 +91,8 @@ def traces(folder: Path) -> dict[str, set[str]]:
         lowered = [text.lower() for text in texts]
         told = {name for name, needle in TOLD.items() if any(needle in text for text in (*texts, *lowered))}
         told |= {name for name, needle in HALF.items() if any(needle in text for text in texts)}
-        if where != "files":  # in so much that is sealed three letters are there by chance
-            told |= {"a word of ours"} if any(b"zxq" in text for text in lowered) else set()
+        if where != "files":  # in so much that is sealed even six letters may be there by chance
+            told |= {"a word of ours"} if any(b"zxqvjw" in text for text in lowered) else set()
         found[where] = told
     return found
 
@@ -71,10 +100,10 @@ def traces(folder: Path) -> dict[str, set[str]]:
 NOTHING: dict[str, set[str]] = {"log": set(), "header": set(), "parts": set(), "files": set()}
 
 WAYS: dict[str, Callable[[Vault], Any]] = {
-    "by id": lambda vault: vault.forget("zxqid", **WHERE),
-    "by filter": lambda vault: vault.forget_many(filter={"tags": {"$all": ["zxqtag"]}}),
+    "by id": lambda vault: vault.forget("zxqvjwid", **WHERE),
+    "by filter": lambda vault: vault.forget_many(filter={"tags": {"$all": ["zxqvjwtag"]}}),
     "by namespace": lambda vault: vault.forget_many(**WHERE),
-    "in a transaction": lambda vault: vault.transact(lambda tx: tx.forget("zxqid", **WHERE)),
+    "in a transaction": lambda vault: vault.transact(lambda tx: tx.forget("zxqvjwid", **WHERE)),
 }
 
 
@@ -112,7 +141,7 @@ def test_an_archived_memory_is_found_by_the_same_search(tmp_path: Path) -> None:
     with vaults.create(tmp_path) as vault:
         fill(vault)
         ciphertexts = bodies(tmp_path, 2)
-        vault.archive("zxqid", **WHERE)
+        vault.archive("zxqvjwid", **WHERE)
         vault.checkpoint()
     found = traces(tmp_path)
 
@@ -125,7 +154,7 @@ def test_an_archived_memory_is_found_by_the_same_search(tmp_path: Path) -> None:
 def test_an_update_without_history_leaves_nothing_of_what_was_there(tmp_path: Path) -> None:
     with vaults.create(tmp_path) as vault:
         fill(vault)
-        vault.add("tea", id="zxqid", namespace=WHERE["namespace"], keep_history=False)
+        vault.add("tea", id="zxqvjwid", namespace=WHERE["namespace"], keep_history=False)
         vault.checkpoint()
     kept = {"id", "namespace", "a word of ours"}
 
@@ -135,12 +164,12 @@ def test_an_update_without_history_leaves_nothing_of_what_was_there(tmp_path: Pa
 def test_nothing_of_an_item_is_left_that_was_overwritten_or_deleted(tmp_path: Path) -> None:
     with vaults.create(tmp_path) as vault:
         items = vault.items("chat")
-        for key, value in (("zxqid", b"zxqalpha"), ("kept", b"zxqbeta")):
-            items.put(key, value, {"zxqkey": "zxqvalue"})
+        for key, value in (("zxqvjwid", b"zxqvjwalpha"), ("kept", b"zxqvjwbeta")):
+            items.put(key, value, {"zxqvjwkey": "zxqvjwvalue"})
         vault.checkpoint()
         assert traces(tmp_path)["parts"] == {"id", "metadata key", "metadata", "a word of ours"}
         items.put("kept", b"tea")
-        items.delete("zxqid")
+        items.delete("zxqvjwid")
         assert traces(tmp_path) == NOTHING
         vault.checkpoint()
     assert traces(tmp_path) == NOTHING
@@ -153,7 +182,7 @@ def stay_behind(pipe: Connection, folder: Path) -> None:
     """Has read everything, and writes a snapshot without asking what happened since."""
     with vaults.reopen(folder) as vault:
         vault.add_many(Draft(content=f"word{number}") for number in range(600))
-        assert vault.search("zxqbeta")
+        assert vault.search("zxqvjwbeta")
         pipe.send("behind")
         if pipe.recv() == "checkpoint":
             vault.checkpoint()
@@ -166,13 +195,13 @@ def test_a_process_that_is_behind_brings_nothing_back(tmp_path: Path, end: str) 
         fill(vault)
         with Other(stay_behind, tmp_path) as other:
             other.hear()
-            vault.forget("zxqid", **WHERE)
+            vault.forget("zxqvjwid", **WHERE)
             assert other.ask(end) == "closed"
         found = plaintexts(tmp_path)
 
         assert any(b"word599" in text for text in found["parts"])  # it did write one
         assert traces(tmp_path) == NOTHING
-        assert vault.search("zxqbeta") == []
+        assert vault.search("zxqvjwbeta") == []
 
 
 def read_slowly(pipe: Connection, path: Path) -> None:
@@ -190,9 +219,9 @@ def test_the_receipt_says_when_a_reader_kept_the_journal_and_the_next_session_fi
         ciphertexts = bodies(tmp_path, 2)
         with Other(read_slowly, tmp_path / vaults.NAME) as reader:
             reader.hear()
-            receipt = vault.forget("zxqid", **WHERE)
+            receipt = vault.forget("zxqvjwid", **WHERE)
             assert not receipt.purged
-            assert vault.search("zxqbeta") == []
+            assert vault.search("zxqvjwbeta") == []
             with storage() as side:
                 assert ciphertexts[0][40:72] in side.bytes_of(tmp_path / vaults.NAME)
             reader.say("enough")
@@ -206,20 +235,20 @@ def test_the_receipt_says_when_a_reader_kept_the_journal_and_the_next_session_fi
 def test_the_receipt_says_how_many_when_and_where_in_the_log(tmp_path: Path) -> None:
     with vaults.create(tmp_path) as vault:
         fill(vault)
-        preview = vault.forget("zxqid", **WHERE, dry_run=True)
-        assert vault.get("zxqid", **WHERE).text == TEXT
-        receipt = vault.forget("zxqid", **WHERE)
+        preview = vault.forget("zxqvjwid", **WHERE, dry_run=True)
+        assert vault.get("zxqvjwid", **WHERE).text == TEXT
+        receipt = vault.forget("zxqvjwid", **WHERE)
 
         assert (preview.memories, preview.versions, preview.seq, preview.time) == (1, 2, None, None)
-        assert (receipt.memories, receipt.versions, list(receipt.ids)) == (1, 2, ["zxqid"])
+        assert (receipt.memories, receipt.versions, list(receipt.ids)) == (1, 2, ["zxqvjwid"])
         assert (list(receipt.stale), receipt.purged, receipt.dry_run) == (["sum"], True, False)
         assert receipt.seq == vault.stats().commits == vault.verify().commits
         assert receipt.time is not None
         assert receipt.time > vault.list()[0].updated_at
         with pytest.raises(MemoryNotFoundError):
-            vault.history("zxqid", **WHERE)
+            vault.history("zxqvjwid", **WHERE)
         with pytest.raises(MemoryNotFoundError):
-            vault.forget("zxqid", **WHERE)
+            vault.forget("zxqvjwid", **WHERE)
 
 
 # what the harness must find
@@ -229,7 +258,7 @@ def test_a_composite_that_outlives_its_atom_is_found(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Batch, "_erase_summaries", lambda *_: None)
     with vaults.create(tmp_path) as vault:
         fill(vault)
-        vault.forget("zxqid", **WHERE)
+        vault.forget("zxqvjwid", **WHERE)
     found = traces(tmp_path)["log"]
 
     assert {"composite", "id"} <= found
@@ -240,7 +269,7 @@ def test_a_snapshot_that_outlives_an_erasure_is_found(tmp_path: Path, monkeypatc
     monkeypatch.setattr(Session, "_with_drops", lambda _, plan: plan)
     with vaults.create(tmp_path) as vault:
         fill(vault)
-        vault.forget("zxqid", **WHERE)
+        vault.forget("zxqvjwid", **WHERE)
         found = traces(tmp_path)
 
     assert found["log"] == set()

@@ -219,3 +219,11 @@ def test_the_same_content_gives_the_same_bytes_whatever_the_vault(
             vault.import_memories(path, namespace=namespace)
             exports.add(moving.export(vault, tmp_path / f"{number}.jsonl"))
     assert len(exports) == 1
+
+
+def test_a_memory_with_as_many_spaces_as_there_can_be_comes_out_the_same(tmp_path: Path) -> None:
+    with vaults.create(tmp_path) as vault:
+        vault.add("green tea", vectors={f"space {number}": {"": [1.0, number]} for number in range(1_024)})
+        first = moving.export(vault, tmp_path / "first.jsonl")
+        with moved(vault, tmp_path) as other:
+            assert moving.export(other, tmp_path / "second.jsonl") == first

@@ -125,6 +125,7 @@ class Supersession:
     def line(self, row: Row) -> list[Row]:
         """Every version of what one memory is about: its slot's values, what they name, and what names them."""
         seen: dict[Key, list[Row]] = {}
+        slots: set[Slot] = set()
         todo = [(row.namespace, row.id)]
         while todo:
             key = todo.pop()
@@ -133,7 +134,10 @@ class Supersession:
             seen[key] = versions = self._catalogue.versions(key[1], key[0])
             for one in versions:
                 slot = slot_of(one)
-                rivals = [] if slot is None else self._catalogue.in_slot(*slot, versions=True)
+                rivals: list[Row] = []
+                if slot is not None and slot not in slots:
+                    slots.add(slot)
+                    rivals = self._catalogue.in_slot(*slot, versions=True)
                 namers = self._catalogue.rows(self._namers.get(key, ())).values()
                 todo += [(other.namespace, other.id) for other in (*rivals, *namers)]
                 todo += [(one.namespace, id_) for id_ in self._catalogue.listed(one.supersedes)]
