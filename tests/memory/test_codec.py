@@ -5,12 +5,13 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import msgpack
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.properties import PROPERTY
 from support.strategies import drafts, json_objects, keys, labels, moments
-from vault_core import Draft, Item, Memory, Space, State, VaultTamperedError
+from vault_core import Draft, InvalidInputError, Item, Memory, Space, State, VaultTamperedError
 from vault_core.memory import (
     decode_item,
     decode_memory,
@@ -133,3 +134,11 @@ def test_a_memory_with_one_field_changed_is_another_or_refused(draft: Draft, dat
         decode_memory(msgpack.packb(record), AT, "main")
     except VaultTamperedError:
         return
+
+
+@pytest.mark.parametrize("name", ["tags", "supersedes"])
+def test_a_record_that_no_reader_would_take_is_not_written(name: str) -> None:
+    memory = memory_from(Draft(content="tea"), id="m", now=NOW, provenance={}, vectors={})
+
+    with pytest.raises(InvalidInputError, match=name):
+        encode_memory(replace(memory, **{name: tuple(str(number) for number in range(257))}))

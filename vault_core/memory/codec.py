@@ -63,6 +63,8 @@ def encode_memory(memory: Memory) -> bytes:
             record[key] = to_micros(value)
     for key, name in _LISTS:
         if value := getattr(memory, name):
+            if len(value) > limits.MAX_TAGS:  # no reader would take it, and one such record shuts a vault
+                raise InvalidInputError(f"a memory has at most {limits.MAX_TAGS} {name}")
             record[key] = list(value)
     record.update(_rarer(memory))
     if memory.vectors:
