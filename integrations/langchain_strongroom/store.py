@@ -234,7 +234,7 @@ class StrongroomStore(BaseStore):
             for at in plain:
                 results[at] = self._read(batch, at, moment, read)
             if read and not self._vault.read_only:
-                self._vault.transact(lambda tx: _refresh(tx, read, moment), box=self._box)
+                self._vault.transact(lambda tx: _refresh(tx, read.keys(), moment), box=self._box)
             return [results.get(at) for at in range(len(batch.ops))]
         drafts = [
             draft_of(op, _searched(batch.texts[key]), self._vectors(batch, key), moment, self._origin)
@@ -246,7 +246,7 @@ class StrongroomStore(BaseStore):
             seen = dict(read)
             for at in plain:
                 results[at] = self._read(batch, at, moment, seen)
-            _refresh(tx, {key: memory for key, memory in seen.items() if key not in batch.puts}, moment)
+            _refresh(tx, seen.keys() - batch.puts.keys(), moment)
             for (namespace, key), op in batch.puts.items():
                 if op.value is None:
                     _forget(tx, namespace, key)
@@ -363,12 +363,14 @@ def _searched(texts: Mapping[str, str]) -> Mapping[str, str] | None:
     return None if list(texts) == [WHOLE] else texts
 
 
-def _refresh(tx: Transaction, read: Mapping[Key, Memory], moment: datetime) -> None:
-    for (namespace, key), memory in read.items():
-        try:
-            tx.touch(key, namespace=namespace, expires_at=refreshed(memory, moment))
+def _refresh(tx: Transaction, read: Iterable[Key], moment: datetime) -> None:
+    for namespace, key in read:
+        try:  # as it is now: since it was read somebody may have kept it for ever
+            ends = refreshed(tx.get(key, namespace=namespace), moment)
         except MemoryNotFoundError:
             continue  # deleted since it was read
+        if ends is not None:
+            tx.touch(key, namespace=namespace, expires_at=ends)
 
 
 def _forget(tx: Transaction, namespace: Namespace, key: str) -> None:

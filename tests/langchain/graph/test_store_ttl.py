@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph.store.base import GetOp, PutOp
+from langgraph.store.base import GetOp, PutOp, SearchOp
 
 from langchain_strongroom import StrongroomStore
 from support import vaults
@@ -97,6 +97,29 @@ def test_refreshing_is_one_commit_and_writes_no_new_version(vault: Vault, clock:
 
     assert vault.stats().commits == commits + 1
     assert store.get(("alice",), "key", refresh_ttl=False) == before
+
+
+@pytest.mark.parametrize("also", [[], [PutOp(("n",), "other", {"a": 2})]])
+def test_a_read_gives_no_time_to_what_was_meanwhile_kept_for_ever(
+    vault: Vault, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, also: list[PutOp]
+) -> None:
+    """A refresh is of the item that is there when it is written, not of the one that was read."""
+    store = StrongroomStore(vault)
+    store.put(("n",), "a", {"a": "a draft"}, ttl=1)
+    commit = vault.transact
+
+    def after_another(work: Any, **options: Any) -> Any:
+        monkeypatch.setattr(vault, "transact", commit)
+        StrongroomStore(vault).put(("n",), "a", {"a": "for ever"})
+        return commit(work, **options)
+
+    monkeypatch.setattr(vault, "transact", after_another)
+    store.batch([SearchOp(("n",), query="draft"), *also])
+    clock.advance(seconds=3600)
+
+    found = store.get(("n",), "a")
+    assert found is not None
+    assert found.value == {"a": "for ever"}
 
 
 def test_a_batch_that_reads_and_replaces_an_item_keeps_the_new_time(vault: Vault, clock: FakeClock) -> None:
