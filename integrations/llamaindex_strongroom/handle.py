@@ -53,3 +53,14 @@ def opened(vault: Any) -> Handle:
     if vault is None:
         raise InvalidInputError("give an open vault first: Vault.open(…) or Vault.create(…)")
     return Handle(vault)
+
+
+def checked_name(name: Any) -> str:
+    """The name of a store, which no other store's name and collection together can spell.
+
+    Raises:
+        InvalidInputError: it has a slash, which parts a name from what is below it.
+    """
+    if not isinstance(name, str) or not name or "/" in name:
+        raise InvalidInputError("the name of a store must be text that is not empty, without a slash")
+    return name

@@ -5,7 +5,7 @@ from typing import Any
 
 from llama_index.core.storage.kvstore.types import DEFAULT_BATCH_SIZE, DEFAULT_COLLECTION, BaseKVStore
 
-from llamaindex_strongroom.handle import opened
+from llamaindex_strongroom.handle import checked_name, opened
 from llamaindex_strongroom.values import from_bytes, to_bytes
 from vault_core import Items, Vault
 from vault_core.errors import InvalidInputError
@@ -17,14 +17,14 @@ NAME = "llamaindex.kv"
 class StrongroomKVStore(BaseKVStore):
     """JSON objects under (collection, key), each an item of the vault. Durable when a call returns.
 
-    Two stores of one vault under different names don't see each other. Values come back as copies. Async methods work
-    in threads. Any method may raise `InvalidInputError` for an empty key, one beyond 1,024 bytes, or what JSON can't
-    hold.
+    Two stores of one vault under different names, which have no slash, don't see each other. Values come back as
+    copies. Async methods work in threads. Any method may raise `InvalidInputError` for an empty key, one beyond 1,024
+    bytes, or what JSON can't hold.
     """
 
     def __init__(self, vault: Vault, *, name: str = NAME, box: str = "main") -> None:
         self._handle = opened(vault)
-        self._name, self._box = name, box
+        self._name, self._box = checked_name(name), box
         self._items(DEFAULT_COLLECTION).count()  # refuses names and boxes that no write would accept
 
     def put(self, key: str, val: Value, collection: str = DEFAULT_COLLECTION) -> None:

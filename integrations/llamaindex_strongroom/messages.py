@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 
-from llamaindex_strongroom.handle import Handle
+from llamaindex_strongroom.handle import Handle, checked_name
 from llamaindex_strongroom.values import from_bytes, to_bytes
 from vault_core import Item, Items, Transaction
 from vault_core.errors import InvalidInputError, VaultTamperedError
@@ -26,7 +26,7 @@ class Messages:
     """The chats of one name in a vault. Every change is one commit; messages are copies."""
 
     def __init__(self, handle: Handle, name: str, box: str) -> None:
-        self._handle, self._name, self._box = handle, name, box
+        self._handle, self._name, self._box = handle, checked_name(name), box
         self._items.count()  # refuses names and boxes that no write would accept
 
     def read(self, chat: str, status: MessageStatus | None, limit: int | None, offset: int | None) -> list[ChatMessage]:

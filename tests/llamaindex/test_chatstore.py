@@ -170,6 +170,8 @@ def test_bad_arguments_are_refused_and_nothing_is_written(vault: Vault) -> None:
     assert asyncio.run(store.get_keys()) == []
     with pytest.raises(InvalidInputError):
         StrongroomChatStore(vault, name="")
+    with pytest.raises(InvalidInputError):  # where the store "chat" keeps its numbers
+        StrongroomChatStore(vault, name="chat/numbers")
     with pytest.raises(InvalidInputError):
         StrongroomBufferChatStore(vault, box="nowhere")
 

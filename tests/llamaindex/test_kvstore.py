@@ -57,6 +57,14 @@ def test_stores_of_other_names_don_t_see_each_other(vault: Vault) -> None:
     assert StrongroomKVStore(vault, name="two").get_all() == {}
 
 
+def test_no_name_can_spell_another_store_s_collection(vault: Vault) -> None:
+    """The store "a" has the collection "b/c"; the collection "c" of a store "a/b" would be the same."""
+    StrongroomKVStore(vault, name="a").put("key", {}, collection="b/c")
+
+    with pytest.raises(InvalidInputError, match="slash"):
+        StrongroomKVStore(vault, name="a/b")
+
+
 def test_what_can_t_be_stored_is_refused_and_nothing_is_written(vault: Vault) -> None:
     store = StrongroomKVStore(vault)
     for key, value in [("", {}), ("k" * 2000, {}), (1, {}), ("k", {"s": {1}}), ("k", "text"), ("k", {"x": "\ud800"})]:
