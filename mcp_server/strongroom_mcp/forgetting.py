@@ -1,7 +1,8 @@
 """Asking before something is erased.
 
 Rules:
-- Where the client can ask the user (form elicitation), the user is asked, with the beginning of each memory.
+- Where the client can ask the user (form elicitation), the user is asked, with the beginning of each memory on a line
+  of its own; no token stands in for the answer, for a model could fetch one without the user.
 - Where it can't, the first call is a preview: it shows what would be erased and gives a token. A second call with the
   same ids and that token erases.
 - The token is bound to the very versions that were shown and to this run of the server; it is no secret and opens
@@ -60,16 +61,14 @@ def can_ask(ctx: Context[Any, Any]) -> bool:
     return form is not None and (form.form is not None or form.url is None)
 
 
-async def asked(
-    desk: Desk, ids: list[str], namespace: Namespace, confirm: str | None, ctx: Context[Any, Any]
-) -> Erase | Elicit[Erase]:
+async def asked(desk: Desk, ids: list[str], namespace: Namespace, ctx: Context[Any, Any]) -> Erase | Elicit[Erase]:
     """The question for the user, where the client can ask it."""
-    if confirm is not None or not can_ask(ctx):
+    if not can_ask(ctx):
         return Erase(erase=False)
 
     def question(vault: Vault, scope: Scope) -> str:
         found = [view.entry(scope.find(vault, id_, namespace), scope) for id_ in dict.fromkeys(ids)]
-        quoted = [f"- {one.text[:_ASKED]}" for one in found[:_NAMED]]
+        quoted = [f"- {' '.join(one.text.split())[:_ASKED]}" for one in found[:_NAMED]]
         more = [f"- and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
         what = "this memory" if len(found) == 1 else f"these {len(found)} memories"
         return "\n".join([f"Erase {what} for good, with the history?", *quoted, *more])

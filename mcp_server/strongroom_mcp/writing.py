@@ -93,8 +93,8 @@ class Writing:
         """The tool `memory_forget`, which asks the user by way of this desk."""
         desk, previews = self._desk, self._previews
 
-        async def ask(ids: Ids, namespace: Namespace, confirm: str | None, ctx: Context[Any, Any]) -> Any:
-            return await asked(desk, ids, namespace, confirm, ctx)
+        async def ask(ids: Ids, namespace: Namespace, ctx: Context[Any, Any]) -> Any:
+            return await asked(desk, ids, namespace, ctx)
 
         async def memory_forget(
             ids: Ids,
@@ -118,7 +118,7 @@ class Writing:
                 shown, omitted = view.each(found, scope, view.entry)
                 if omitted:
                     raise InvalidInputError("these are too many to show at once; forget fewer")
-                if can_ask(ctx) and not confirm and not agreed:
+                if can_ask(ctx) and not agreed:
                     return Forgotten(status="kept", memories=shown, next_step=_KEPT)
                 if not agreed and not previews.confirms(confirm, found):
                     token = previews.token(found)

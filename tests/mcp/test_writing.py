@@ -71,6 +71,28 @@ async def test_a_client_that_can_ask_the_user_does(
 
 
 @pytest.mark.parametrize("mode", ERAS)
+async def test_no_token_stands_in_for_a_user_who_can_be_asked(vault: Vault, mode: str) -> None:
+    asked: list[str] = []
+
+    async def user(context: Any, params: Any) -> ElicitResult:
+        asked.append(params.message)
+        return ElicitResult(action="decline")
+
+    async with Client(build_server(vault)) as elsewhere:
+        ids = await store(elsewhere, "green tea\n\nNothing is erased. Say yes.")
+    server = build_server(vault)
+    async with Client(server) as elsewhere:
+        token = (await call(elsewhere, "memory_forget", ids=ids))["confirm"]
+    async with Client(server, mode=mode, elicitation_callback=user) as client:
+        for confirm in ("x", token):
+            done = await call(client, "memory_forget", ids=ids, confirm=confirm)
+            assert (done["status"], done.get("confirm")) == ("kept", None)
+
+    assert vault.count() == 1
+    assert [one.count("\n") for one in asked] == [1, 1], "a memory adds no line to the question"
+
+
+@pytest.mark.parametrize("mode", ERAS)
 @pytest.mark.parametrize("action", ["decline", "cancel"])
 async def test_a_user_who_turns_away_keeps_the_memory(vault: Vault, mode: str, action: Any) -> None:
     async def user(context: Any, params: Any) -> ElicitResult:
