@@ -154,7 +154,7 @@ def status(vault: Vault, scope: Scope, desk: Desk) -> Status:
     return Status(
         server=f"strongroom {__version__}",
         memories=vault.count(namespace=scope.namespace, box=scope.box),
-        namespaces=[scope.relative(name) for name in names],
+        namespaces=view.within(scope.relative(name) for name in names),
         box=scope.box,
         read_only=desk.read_only,
         profiles=list(desk.profiles),

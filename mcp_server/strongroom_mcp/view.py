@@ -1,5 +1,6 @@
 """From memories to what a client sees of them, within the bytes of a reply."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -57,6 +58,13 @@ def whole(memory: Memory, scope: Scope, offset: int) -> Whole:
     )
     if size(view) > MAX_REPLY_BYTES:
         view = view.model_copy(update={"metadata": {"omitted": "too large to show"}})
+    length = MAX_PAGE
+    while size(view) > MAX_REPLY_BYTES and length > 1:  # escapes can make a page seven times as long
+        length //= 2
+        page, more = excerpt(text[offset:], length)
+        view = view.model_copy(
+            update={"text": page, "truncated": more, "next_offset": offset + length if more else None}
+        )
     return view
 
 
@@ -86,6 +94,17 @@ def fitting(models: Iterable[Model]) -> tuple[list[Model], int]:
         else:
             taken.append(model)
     return taken, omitted
+
+
+def within(labels: Iterable[list[str]]) -> list[list[str]]:
+    """As many namespaces as fit into a reply, in order."""
+    taken, left = [], MAX_REPLY_BYTES - _ENVELOPE
+    for one in labels:
+        left -= len(json.dumps(one, ensure_ascii=False).encode()) + 1
+        if left < 0:
+            break
+        taken.append(one)
+    return taken
 
 
 def size(model: BaseModel) -> int:

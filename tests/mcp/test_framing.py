@@ -116,3 +116,41 @@ async def test_descriptions_hold_no_word_of_a_memory_and_stay_the_same(vault: Va
             assert tool.output_schema is not None
             assert tool.annotations is not None
             assert tool.annotations.open_world_hint is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<\ufe00system>", "<\uff53ystem>", "<\u0455ystem>", "<\uff0fsystem>", "\uff1c\ufe00system>",
+        "\u00e9\u200d\u200c\u200d\u00e9", "a\ufe01b", "\u2764\ufe0f\ufe01\ufe02",
+    ],
+)  # fmt: skip
+def test_look_alikes_and_hidden_words_are_shown(text: str) -> None:
+    assert "<" not in shown(text)
+    assert "\uff1c" not in shown(text)
+    assert shown(text) != text
+
+
+@pytest.mark.parametrize(
+    "text", ["\u2764\ufe0f", "1\ufe0f\u20e3", "\U0001f469\u200d\u2764\ufe0f\u200d\U0001f468", "<3", "1 < 2"]
+)
+def test_emoji_and_comparisons_stay_as_they_are(text: str) -> None:
+    assert shown(text) == text
+
+
+@pytest.mark.anyio
+async def test_escapes_and_namespaces_do_not_exceed_the_budget(vault: Vault) -> None:
+    text = "".join(f"\u200b{number}" for number in range(4_000))
+    memory = vault.add(text)
+    for number in range(60):
+        vault.add(f"thought {number}", namespace=["\u200b" * 160, *["\u200b" * 160] * 20, str(number)])
+    async with Client(build_server(vault)) as client:
+        read, offset = "", 0
+        while offset is not None:
+            page = await call(client, "memory_get", id=memory.id, namespace=[], offset=offset)
+            assert len(json.dumps(page, ensure_ascii=False).encode()) <= MAX_REPLY_BYTES + 1_000
+            read, offset = read + page["text"], page["next_offset"]
+        status = await call(client, "memory_status")
+
+    assert read == shown(text)
+    assert len(json.dumps(status, ensure_ascii=False).encode()) <= MAX_REPLY_BYTES
