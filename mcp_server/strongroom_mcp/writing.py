@@ -28,6 +28,7 @@ from strongroom_mcp.shapes import (
 from vault_core import Draft, InvalidInputError, Memory, Vault
 
 _ERASED = "Nothing more to do."
+_LASTS = "The user said or confirmed this memory, so only the user decides when it expires; memory_forget asks them."
 _KEPT = "The user wants to keep it. Don't ask again."
 _PREVIEW = "Nothing is erased yet. Show this to the user; if they agree, call again with the same ids and this confirm."
 
@@ -80,6 +81,8 @@ class Writing:
 
         def work(vault: Vault, scope: Scope) -> Memory:
             memory = scope.find(vault, id, namespace)
+            if expires_at is not None and memory.trust == "trusted":  # or an agent could hide it without asking
+                raise InvalidInputError(_LASTS)
             said = trust.changed(memory, origin)
             return vault.update(
                 memory.id, namespace=memory.namespace, box=scope.box, reason=reason, origin=said, **changes

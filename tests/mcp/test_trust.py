@@ -83,6 +83,16 @@ async def test_what_a_page_said_does_not_replace_what_the_user_said(vault: Vault
     assert (vault.get(memory.id).text, vault.get(memory.id).trust) == ("I like tea", "trusted")
 
 
+async def test_an_agent_does_not_let_expire_what_the_user_said(vault: Vault) -> None:
+    mine, agents = vault.add("I like tea"), vault.add("The user likes coffee", origin="agent")
+    async with Client(build_server(vault)) as client:
+        said = await refused(client, "memory_update", id=mine.id, expires_at="2020-01-01T00:00:00Z")
+        await call(client, "memory_update", id=agents.id, expires_at="2020-01-01T00:00:00Z")
+
+    assert "only the user decides" in said
+    assert [memory.text for memory in vault.list()] == ["I like tea"]
+
+
 async def test_saying_again_what_came_from_the_web_does_not_make_it_an_agents(vault: Vault) -> None:
     vault.add("I like tea", origin="web")
     async with Client(build_server(vault)) as client:
