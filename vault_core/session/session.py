@@ -363,6 +363,8 @@ class Session:
         values = commit.values if commit.values is not None else self._values(commit, box)
         self.index(box).apply(commit, values)
         self._tail += max(1, len(values))
+        if erased := [op.at.number for op in commit.ops if isinstance(op, Erase)]:
+            self.store.let_go(erased)
 
     def _values(self, commit: Commit, box: Box) -> Sequence[Any]:
         kinds = {op.n: op.kind for op in commit.ops if isinstance(op, Put)}

@@ -43,6 +43,7 @@ class Capabilities:
 
     exclusive: bool  # can one session hold the vault alone?
     durable: bool  # does a change survive the process?
+    lag: float = 0.0  # seconds that `moved` may be behind others' changes; 0 if it never is
 
 
 class Store(Protocol):
@@ -61,6 +62,11 @@ class Store(Protocol):
     @property
     def location(self) -> str:
         """Where it is, for people. Never holds a secret."""
+        ...
+
+    @property
+    def origin(self) -> "Store":
+        """The store whose bytes these are: itself, unless it is a cache in front of another. For who verifies."""
         ...
 
     def create(self, header: StoredHeader, entry: bytes) -> None:
@@ -109,6 +115,10 @@ class Store(Protocol):
 
     def addresses(self, after: int) -> Iterator[int]:
         """The addresses of all stored records above `after`, ascending. No cursor stays open between items."""
+        ...
+
+    def let_go(self, addresses: Iterable[int]) -> None:
+        """Hear that a commit, maybe another session's, has erased these: a cache drops its copies. Never fails."""
         ...
 
     def part(self, name: str) -> bytes | None:

@@ -56,6 +56,11 @@ class EphemeralStore:
         other._hold = None  # noqa: SLF001  one of our own
         return other
 
+    @property
+    def origin(self) -> "EphemeralStore":
+        """See `Store.origin`."""
+        return self
+
     def create(self, header: StoredHeader, entry: bytes) -> None:
         """See `Store.create`."""
         with self._lock:
@@ -107,6 +112,9 @@ class EphemeralStore:
         """See `Store.addresses`."""
         with self._lock:
             yield from sorted(address for address in self.record if address > after)
+
+    def let_go(self, addresses: Iterable[int]) -> None:
+        """See `Store.let_go`: there are no other copies."""
 
     def part(self, name: str) -> bytes | None:
         """See `Store.part`."""

@@ -1,6 +1,7 @@
 """Locations: which store a path or URL means."""
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,11 @@ from vault_core.store.base import Store
 from vault_core.store.ephemeral import EphemeralStore
 from vault_core.store.sqlite import SqliteStore
 
+REMOTE = {  # URL scheme -> module, class, extra
+    **dict.fromkeys(("postgresql", "postgres"), ("postgres", "PostgresStore", "postgres")),
+    **dict.fromkeys(("s3", "gs", "az", "abfss", "file"), ("object", "ObjectStore", "object")),
+}
+
 Location = "str | os.PathLike[str] | Store"
 
 
@@ -21,7 +27,10 @@ def default_location() -> Path:
 
 
 def open_store(location: Any, *, create: bool = False, read_only: bool = False) -> Store:
-    """The store for a path or URL (`memory://`, `sqlite:///path`). A store is taken as it is; one in RAM is shared.
+    """The store for a path or URL. A store is taken as it is; one in RAM is shared.
+
+    URLs: `memory://`, `sqlite:///path`, `postgresql://host/db?vault=name`, `s3://bucket/prefix` (also `gs://`, `az://`,
+    `abfss://`) and `file:///folder` for object storage in a folder.
 
     Raises:
         VaultNotFoundError: nothing is there, or it is not a vault.
@@ -45,7 +54,20 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
         return EphemeralStore()
     if url.scheme == "sqlite" and not url.netloc:
         return SqliteStore(url.path.removeprefix("/") or "/", create=create, read_only=read_only)
+    if url.scheme in REMOTE:
+        return _remote(text, url.scheme, create=create, read_only=read_only)
     raise InvalidInputError(f"there is no store for {url.scheme}:// in this version; use a path to a file")
+
+
+def _remote(url: str, scheme: str, *, create: bool, read_only: bool) -> Store:
+    """A store beyond this machine: its client is imported when it is asked for."""
+    room, name, extra = REMOTE[scheme]
+    try:
+        module = import_module(f"vault_core.store.{room}")
+    except ModuleNotFoundError:
+        raise InvalidInputError(f"{scheme}:// needs a client: pip install 'strongroom[{extra}]'") from None
+    store: Store = getattr(module, name)(url, create=create, read_only=read_only)
+    return store
 
 
 def _expanded(text: str) -> Path:

@@ -110,6 +110,11 @@ class SqliteStore:
         """The file's path."""
         return str(self.path)
 
+    @property
+    def origin(self) -> "SqliteStore":
+        """See `Store.origin`."""
+        return self
+
     def create(self, header: StoredHeader, entry: bytes) -> None:
         """See `Store.create`: tables, header and first entry in one transaction, never half a vault."""
         with _translated(), self._transaction() as db:
@@ -200,6 +205,9 @@ class SqliteStore:
             if len(rows) < _MANY:
                 return
             after = rows[-1][0]
+
+    def let_go(self, addresses: Iterable[int]) -> None:
+        """See `Store.let_go`: there are no other copies."""
 
     def part(self, name: str) -> bytes | None:
         """See `Store.part`."""

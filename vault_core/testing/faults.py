@@ -72,6 +72,11 @@ class FaultyStore:
         """See `Store.location`."""
         return self.inner.location
 
+    @property
+    def origin(self) -> "FaultyStore":
+        """See `Store.origin`. The faults stay in the way of who verifies."""
+        return self
+
     def create(self, header: StoredHeader, entry: bytes) -> None:
         """See `Store.create`."""
         self._call("create", lambda: self.inner.create(header, entry))
@@ -114,6 +119,10 @@ class FaultyStore:
     def addresses(self, after: int) -> Iterator[int]:
         """See `Store.addresses`."""
         return self._call("addresses", lambda: self.inner.addresses(after))
+
+    def let_go(self, addresses: Iterable[int]) -> None:
+        """See `Store.let_go`."""
+        self.inner.let_go(addresses)
 
     def part(self, name: str) -> bytes | None:
         """See `Store.part`."""
