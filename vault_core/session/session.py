@@ -192,10 +192,11 @@ class Session:
         out, gone = {}, []
         for number, digest in wanted.items():
             stored = found.get(number)
-            if stored is None or not any(stored):
+            plaintext = self._plaintext(stored, Address.of(number), digest, box) if stored is not None else None
+            if plaintext is None:
                 gone.append(number)
             else:
-                out[number] = self.log.unseal_record(stored, Address.of(number), digest, box)
+                out[number] = plaintext
         if gone:
             self._guarded(self.log.follow)
             if any(self.index(box).catalogue.is_live(number) for number in gone):
@@ -375,12 +376,22 @@ class Session:
             stored = found.get(address.number)
             if stored is None:
                 raise VaultTamperedError("a record is missing that no commit has erased")
-            if not any(stored):
-                values.append(None)
-                continue
-            plaintext = self.log.unseal_record(stored, address, digest, box)
-            values.append(decode(kinds[address.n], plaintext, address, box.name))
+            plaintext = self._plaintext(stored, address, digest, box)
+            values.append(decode(kinds[address.n], plaintext, address, box.name) if plaintext is not None else None)
         return values
+
+    def _plaintext(self, stored: bytes, at: Address, digest: bytes, box: Box) -> bytes | None:
+        """A record's plaintext, None if it was erased. What a cache has spoilt is read once more from the store."""
+        if not any(stored):
+            return None
+        try:
+            return self.log.unseal_record(stored, at, digest, box)
+        except VaultTamperedError:
+            self.store.let_go([at.number])
+            fresh = self.store.records([at.number]).get(at.number, stored)
+            if fresh == stored:
+                raise
+            return self.log.unseal_record(fresh, at, digest, box) if any(fresh) else None
 
     def _with_drops(self, plan: Plan | None) -> Plan | None:
         """A commit that erases takes the snapshots along that may still hold what it erases."""
@@ -454,22 +465,30 @@ class Session:
         return Plan(box=None, ops=[Restored(self.log.state.seq, anchor.seq, anchor.hash)])
 
     def _replay(self) -> None:
-        """From the newest snapshot if it can be used, else from the beginning."""
-        try:
-            loaded = snapshot.load(self.store, self.header.vault, self.keyring.boxes)
-            if loaded is not None:
-                state, self.indexes, self._kept = loaded
-                self.log.restart(state)
-                self._snapshot = state.seq
-                self._guarded(self.log.follow)
-                return
-        except VaultTamperedError:
-            self._forget_snapshot()
+        """From the newest snapshot if it can be used, else from the beginning, and without what a cache has spoilt."""
+        begun = self._load_snapshot()
         try:
             self._guarded(self.log.follow)
-        except UnavailableError:
+        except VaultTamperedError:
             self._forget_snapshot()
-            raise
+            if not begun and self.store.origin is self.store:
+                raise
+            self.store.let_go(None)
+            self._guarded(self.log.follow)
+
+    def _load_snapshot(self) -> bool:
+        """Whether there was one, if only one that can't be used."""
+        try:
+            loaded = snapshot.load(self.store, self.header.vault, self.keyring.boxes)
+        except VaultTamperedError:
+            self.store.let_go(None)
+            return True
+        if loaded is None:
+            return False
+        state, self.indexes, self._kept = loaded
+        self.log.restart(state)
+        self._snapshot = state.seq
+        return True
 
     def _drop_stale_snapshot(self) -> None:
         """A snapshot that is older than an erase goes: it may still hold what was erased."""

@@ -117,8 +117,8 @@ class Store(Protocol):
         """The addresses of all stored records above `after`, ascending. No cursor stays open between items."""
         ...
 
-    def let_go(self, addresses: Iterable[int]) -> None:
-        """Hear that a commit, maybe another session's, has erased these: a cache drops its copies. Never fails."""
+    def let_go(self, addresses: Iterable[int] | None) -> None:
+        """Drop cached copies of these records, which a commit has erased, or of everything (None). Never fails."""
         ...
 
     def part(self, name: str) -> bytes | None:

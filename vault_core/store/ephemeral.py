@@ -113,7 +113,7 @@ class EphemeralStore:
         with self._lock:
             yield from sorted(address for address in self.record if address > after)
 
-    def let_go(self, addresses: Iterable[int]) -> None:
+    def let_go(self, addresses: Iterable[int] | None) -> None:
         """See `Store.let_go`: there are no other copies."""
 
     def part(self, name: str) -> bytes | None:

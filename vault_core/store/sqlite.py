@@ -206,7 +206,7 @@ class SqliteStore:
                 return
             after = rows[-1][0]
 
-    def let_go(self, addresses: Iterable[int]) -> None:
+    def let_go(self, addresses: Iterable[int] | None) -> None:
         """See `Store.let_go`: there are no other copies."""
 
     def part(self, name: str) -> bytes | None:

@@ -120,7 +120,7 @@ class FaultyStore:
         """See `Store.addresses`."""
         return self._call("addresses", lambda: self.inner.addresses(after))
 
-    def let_go(self, addresses: Iterable[int]) -> None:
+    def let_go(self, addresses: Iterable[int] | None) -> None:
         """See `Store.let_go`."""
         self.inner.let_go(addresses)
 
