@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -239,21 +240,19 @@ class Session:
             built: dict[bytes, snapshot.Kept] = {}
 
             def plan() -> Change:
-                built.clear()
-                boxes = self.keyring.boxes
-                ids = [box.id for box in boxes]
-                stored = set(self.store.parts())
-                parts: list[tuple[str, bytes]] = []
+                boxes, state = self.keyring.boxes, self.log.state
+                ids, stored = [box.id for box in boxes], set(self.store.parts())
+                building: list[snapshot.Building] = []
                 for box in boxes:
                     kept = self._kept.get(box.id, snapshot.Kept())
                     if not kept.names() <= stored:
                         kept = snapshot.Kept()  # another session has dropped them
-                    some, built[box.id] = snapshot.build(
-                        self.header.vault, box, self.index(box), self.log.state, ids, kept
-                    )
-                    parts += some
-                needed = {name for name, _ in parts}.union(*(kept.names() for kept in built.values()))
-                return Change(drop_parts=sorted(stored - needed), put_parts=parts)
+                    writer = snapshot.Writer(self.header.vault, box, state)
+                    building.append(snapshot.Building(writer, self.index(box), ids, kept))
+                    built[box.id] = building[-1].clean
+                needed = {snapshot.manifest_of(box) for box in boxes}  # which is put in place of the one before
+                needed.update(*(one.clean.names() for one in building))
+                return Change(drop_parts=sorted(stored - needed), put_parts=chain.from_iterable(map(_parts, building)))
 
             self._guarded(lambda: self.log.change_parts(plan))
             self._kept, self._tail, self._snapshot = dict(built), 0, self.log.state.seq
@@ -504,6 +503,10 @@ class Session:
     def _remember(self, *, replace_it: bool = False) -> None:
         if self._anchor is not None and not self.read_only:
             self._anchor.write(self.log.state.anchor(), replace=replace_it)
+
+
+def _parts(building: snapshot.Building) -> Iterator[snapshot.Named]:
+    return building.parts()
 
 
 def _same_file(one: str, other: Any) -> bool:

@@ -33,7 +33,7 @@ class Change:
     erase: Sequence[int] = ()
     header: StoredHeader | None = None
     drop_parts: Sequence[str] = ()
-    put_parts: Sequence[tuple[str, bytes]] = ()
+    put_parts: Iterable[tuple[str, bytes]] = ()  # gone through once: they may be made on the way, after the dropping
     purge: bool = False  # end by removing what erasing leaves behind, rather than some time later
 
 

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -85,9 +86,11 @@ class CachedStore:
 
         def dropping(head: Head) -> Change | None:
             change = make(head)
-            if change is not None and change.erase and self._kept is not None:
+            if change is None or self._kept is None:
+                return change
+            if change.erase:
                 self._kept.drop_records(change.erase)  # beforehand: this process may not get to it afterwards
-            return change
+            return replace(change, put_parts=_copied(change.put_parts, self._kept)) if change.put_parts else change
 
         change = self.inner.append(dropping)
         if change is not None and self._kept is not None:
@@ -230,8 +233,15 @@ class CachedStore:
             kept.keep_records(enumerate(change.records, change.seq << 24))
             self._heard_upto(change.seq)
             kept.hear(self._heard)
-        kept.drop_parts(change.drop_parts)
-        kept.keep_parts((name, body) for name, body in change.put_parts if _ONCE.fullmatch(name))
+        kept.drop_parts(name for name in change.drop_parts if _ONCE.fullmatch(name))
+
+
+def _copied(parts: Iterable[tuple[str, bytes]], kept: Kept) -> Iterator[tuple[str, bytes]]:
+    """These parts, of which copies are kept on the way. One whose change fails is found out when parts are listed."""
+    for name, body in parts:
+        if _ONCE.fullmatch(name):
+            kept.keep_parts([(name, body)])
+        yield name, body
 
 
 def _vault_of(header: StoredHeader) -> str | None:

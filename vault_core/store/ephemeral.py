@@ -158,6 +158,7 @@ class EphemeralStore:
         addresses = [change.seq << 24 | n for n in range(len(change.records))]
         if change.entry is not None and (change.seq in self.entry or any(a in self.record for a in addresses)):
             raise VaultTamperedError("the place of the next commit is taken")
+        parts = dict(change.put_parts)  # making them may fail: before anything has changed
         if change.entry is not None:
             self.entry[change.seq] = change.entry
         self.record.update(zip(addresses, change.records, strict=True))
@@ -168,4 +169,4 @@ class EphemeralStore:
             self.header = change.header
         for name in change.drop_parts:
             self.part_bodies.pop(name, None)
-        self.part_bodies.update(change.put_parts)
+        self.part_bodies.update(parts)
