@@ -13,7 +13,7 @@ import pytest
 from support import vaults
 from support.processes import Other
 from vault_core import Draft, RollbackError, Vault, VaultTamperedError
-from vault_core.store import SqliteStore, Store
+from vault_core.store import Change, SqliteStore, Store
 from vault_core.store.cache import CachedStore, cache_folder
 from vault_core.testing import StoreConformance
 
@@ -45,6 +45,7 @@ class Counting:
     def __init__(self, inner: Store) -> None:
         self.inner = inner
         self.given = {"entries": 0, "records": 0, "part": 0}
+        self.asked = 0  # times that records were asked for
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -55,6 +56,7 @@ class Counting:
             yield item
 
     def records(self, addresses: Any) -> dict[int, bytes]:
+        self.asked += 1
         found = self.inner.records(addresses)
         self.given["records"] += len(found)
         return found
@@ -135,6 +137,23 @@ def test_hits_are_fetched_once(folder: Path) -> None:
         assert vaults.found(vault, "canary7") == first
         assert "memory 7 about canary7" in first
         assert before < asked == counting.given["records"]
+
+
+def test_many_small_commits_are_fetched_in_a_few_requests(folder: Path) -> None:
+    with vaults.reopen(folder) as elsewhere:
+        for number in range(900):
+            elsewhere.add(f"small {number}")
+            if number % 90 == 0:
+                elsewhere.forget(elsewhere.add(f"gone {number}").id)
+        elsewhere._session.store.append(lambda _: Change(drop_parts=elsewhere._session.store.parts()))
+        expected = vaults.texts(elsewhere)
+
+    vault, counting = counted(folder)
+
+    with vault:
+        assert vaults.texts(vault) == expected
+        assert counting.asked <= 6
+        vault.verify(full=True)
 
 
 def test_a_snapshot_is_fetched_once(folder: Path) -> None:

@@ -82,6 +82,7 @@ class Session:
         self._dead: str | None = None
         self._planning = False  # inside the critical section of a commit, caught up
         self._kept: dict[bytes, snapshot.Kept] = {}
+        self._fetched: dict[int, bytes] = {}  # stored records of commits that are about to be applied
         self._tail = 0  # records since the newest snapshot
         self._snapshot = 0  # and the seq of that one
         self.indexes: dict[bytes, BoxIndex] = {}
@@ -354,7 +355,12 @@ class Session:
             renew=self._renew,
             complete=lambda: not any(index.missing for index in self.indexes.values()),
             now=self.now,
+            ahead=self._fetch,
         )
+
+    def _fetch(self, numbers: Sequence[int]) -> None:
+        """Read the records of the commits that come next."""
+        self._fetched = self.store.records(numbers)
 
     def _apply(self, commit: Commit) -> None:
         if commit.box == NO_BOX:
@@ -369,7 +375,9 @@ class Session:
     def _values(self, commit: Commit, box: Box) -> Sequence[Any]:
         kinds = {op.n: op.kind for op in commit.ops if isinstance(op, Put)}
         addresses = [Address(commit.seq, n) for n in range(len(commit.hashes))]
-        found = self.store.records(address.number for address in addresses)
+        found = {at.number: self._fetched.pop(at.number) for at in addresses if at.number in self._fetched}
+        if len(found) < len(addresses):
+            found.update(self.store.records([at.number for at in addresses if at.number not in found]))
         values: list[Any] = []
         for address, digest in zip(addresses, commit.hashes, strict=True):
             stored = found.get(address.number)

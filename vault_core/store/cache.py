@@ -42,8 +42,9 @@ class CachedStore:
         self._folder = folder
         self._kept: Kept | None = None
         self._checked = False  # whether the copies were compared with the store's log
-        self._heard = 0  # the erasures that this session has heard of, once it has read entries
-        self._follows = False  # whether it has
+        self._follows = False  # whether this session has read entries
+        self._given = 0  # the seq up to which it was given them, without a gap
+        self._heard = 0  # and up to which it has followed them, and so heard of what they erase
         self._outdated = False  # whether copies of parts may be left that the store has dropped
 
     @property
@@ -105,11 +106,12 @@ class CachedStore:
             return
         if not self._follows:
             self._begin(kept, after)
+        self._hear(kept)
         last = kept.newest() if upto is None else min(upto, kept.newest())
         for seq, entry in kept.entries(after, last):
             yield seq, entry
             after = seq
-            self._heard_upto(seq)  # who asks for the next one has followed this one
+            self._gave(seq)
         fresh: list[tuple[int, bytes]] = []
         for seq, entry in self.inner.entries(after, upto):
             fresh.append((seq, entry))
@@ -117,9 +119,8 @@ class CachedStore:
                 kept.keep_entries(fresh)
                 fresh.clear()
             yield seq, entry
-            self._heard_upto(seq)
+            self._gave(seq)
         kept.keep_entries(fresh)
-        kept.hear(self._heard)
 
     def records(self, addresses: Iterable[int]) -> dict[int, bytes]:
         """See `Store.records`."""
@@ -194,6 +195,7 @@ class CachedStore:
     def close(self) -> None:
         """See `Store.close`."""
         if self._kept is not None:
+            self._hear(self._kept)
             self._drop_outdated()
             self._kept.close()
             self._kept = None
@@ -218,21 +220,27 @@ class CachedStore:
     def _begin(self, kept: Kept, after: int) -> None:
         """The session reads its first entries: what was erased before them, it will not say."""
         self._follows = True
-        self._heard = after + 1 if after else 0
+        self._given = self._heard = after + 1 if after else 0
         if kept.heard() < self._heard:
             kept.drop_records(None)
+            kept.hear(self._heard)
             self._outdated = True
 
-    def _heard_upto(self, seq: int) -> None:
-        if seq == self._heard + 1:
-            self._heard = seq
+    def _gave(self, seq: int) -> None:
+        if seq == self._given + 1:
+            self._given = seq
+
+    def _hear(self, kept: Kept) -> None:
+        """What was given by earlier calls has been followed by now."""
+        if self._given > self._heard:
+            self._heard = self._given
+            kept.hear(self._heard)
 
     def _keep(self, change: Change, kept: Kept) -> None:
         if change.entry is not None:
             kept.keep_entries([(change.seq, change.entry)])
             kept.keep_records(enumerate(change.records, change.seq << 24))
-            self._heard_upto(change.seq)
-            kept.hear(self._heard)
+            self._gave(change.seq)
         kept.drop_parts(name for name in change.drop_parts if _ONCE.fullmatch(name))
 
 
