@@ -10,7 +10,7 @@ Rules:
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from strongroom_mcp.limits import MAX_ENTRY_BYTES, MAX_REPLY_BYTES
 
 Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
 ENVELOPE = 500  # bytes of a reply around its entries
 _SPARED = 24  # bytes: shorter fields are left alone
 _WORD = 500  # bytes: a shorter text of a list is left out rather than cut, for it may be a name
@@ -51,21 +52,18 @@ def size(model: BaseModel) -> int:
     return len(model.model_dump_json(by_alias=True).encode())
 
 
-def fitting(models: Iterable[Model], room: int = MAX_REPLY_BYTES - ENVELOPE) -> tuple[list[Model], int]:
-    """As many as fit, at least one, in order, none of them large; and how many do not."""
+def fitting(
+    things: Sequence[T], show: Callable[[T], Model], room: int = MAX_REPLY_BYTES - ENVELOPE
+) -> tuple[list[Model], int]:
+    """What is shown of as many as fit, at least one, in order, none of them large; and how many do not fit."""
     taken: list[Model] = []
-    omitted = 0
-    for model in models:
-        if omitted:
-            omitted += 1
-            continue
-        one = trimmed(model, MAX_ENTRY_BYTES)
+    for thing in things:
+        one = trimmed(show(thing), MAX_ENTRY_BYTES)
         room -= size(one) + 1
         if room < 0 and taken:
-            omitted += 1
-        else:
-            taken.append(one)
-    return taken, omitted
+            break
+        taken.append(one)
+    return taken, len(things) - len(taken)
 
 
 def together(models: Sequence[Model], room: int = MAX_REPLY_BYTES - ENVELOPE) -> list[Model]:

@@ -4,6 +4,7 @@ See `graph` for how entities, observations and relations are kept.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from mcp.server.mcpserver import Context
@@ -355,9 +356,11 @@ def _seen(found: Graph, names: Iterable[str], scope: Scope, offset: int) -> Node
     What is counted are observations (one for an entity without any), and relations.
     """
     chosen = [node for name in dict.fromkeys(names) if (node := found.nodes.get(name)) is not None]
-    lines = [line for node in chosen for line in _lines(node, scope)]
-    lines += [_line(triple, found, scope) for triple in found.touching(node.name for node in chosen)]
-    taken, omitted = budget.fitting(lines[offset:])
+    lines: list[Callable[[], SeenEntity | SeenRelation]]
+    lines = [partial(_part, node, text, scope) for node in chosen for text in node.observations or [None]]
+    triples = found.touching(node.name for node in chosen)
+    lines += [partial(_link, triple, found.relations[triple][0], scope) for triple in triples]
+    taken, omitted = budget.fitting(lines[offset:], lambda line: line())
     return Nodes(
         entities=_joined(one for one in taken if isinstance(one, SeenEntity)),
         relations=[_brief(one) for one in taken if isinstance(one, SeenRelation)],
@@ -366,17 +369,15 @@ def _seen(found: Graph, names: Iterable[str], scope: Scope, offset: int) -> Node
     )
 
 
-def _lines(node: Node, scope: Scope) -> list[SeenEntity | SeenRelation]:
-    """An entity for each of its observations, with the address of the memory that has it in full."""
-    says = [([text], memories) for text, memories in node.observations.items()] or [([], node.stubs)]
-    return [
-        _entity(node.name, node.type, texts).model_copy(update={"whole": [scope.address(memories[0])]})
-        for texts, memories in says
-    ]
+def _part(node: Node, text: str | None, scope: Scope) -> SeenEntity:
+    """An entity with one of its observations, and the address of the memory that has it in full."""
+    memories = node.stubs if text is None else node.observations[text]
+    seen = _entity(node.name, node.type, [] if text is None else [text])
+    return seen.model_copy(update={"whole": [scope.address(memories[0])]})
 
 
-def _line(triple: Triple, found: Graph, scope: Scope) -> SeenRelation:
-    return _relation(triple).model_copy(update={"whole": [scope.address(found.relations[triple][0])]})
+def _link(triple: Triple, memory: Memory, scope: Scope) -> SeenRelation:
+    return _relation(triple).model_copy(update={"whole": [scope.address(memory)]})
 
 
 def _joined(entities: Iterable[SeenEntity]) -> list[SeenEntity]:

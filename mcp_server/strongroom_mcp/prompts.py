@@ -48,7 +48,7 @@ class Prompts:
                 filter=condition(None, [meant(tag)] if tag else None),
                 box=scope.box,
             )
-            results, omitted = budget.fitting((view.hit(one, scope) for one in found), _ROOM)
+            results, omitted = budget.fitting(found, lambda one: view.hit(one, scope), _ROOM)
             return Hits(results=results, omitted=omitted)
 
         hits = await self._desk.read(work)

@@ -70,7 +70,7 @@ class Reading:
                 include_untrusted=include_untrusted,
                 box=scope.box,
             )
-            results, omitted = budget.fitting(view.hit(one, scope) for one in found)
+            results, omitted = budget.fitting(found, lambda one: view.hit(one, scope))
             return Hits(results=results, omitted=omitted, next_offset=offset + len(results) if omitted else None)
 
         return await self._desk.read(work)
@@ -127,8 +127,8 @@ class Reading:
         def work(vault: Vault, scope: Scope) -> History:
             memory = scope.find(vault, id, namespace)
             versions = vault.history(memory.id, namespace=memory.namespace, box=scope.box)
-            told = [view.version(one, number) for number, one in enumerate(versions, 1)]
-            newest, omitted = budget.fitting(told[::-1][offset:])
+            numbered = list(enumerate(versions, 1))[::-1][offset:]
+            newest, omitted = budget.fitting(numbered, lambda one: view.version(one[1], one[0]))
             return History(
                 id=scope.name(memory),
                 versions=newest[::-1],
@@ -178,7 +178,7 @@ def briefing(vault: Vault, scope: Scope, max_tokens: int) -> Briefing:
 def status(vault: Vault, scope: Scope, desk: Desk, offset: int = 0) -> Status:
     """What is served. Nothing of the rest of the vault, not even how much there is."""
     names = vault.namespaces(prefix=scope.namespace, box=scope.box)[offset:]
-    places, _ = view.places(scope.relative(name) for name in names[:MAX_NAMESPACES])
+    places, _ = budget.fitting(names[:MAX_NAMESPACES], lambda name: view.place(name, scope))
     omitted = len(names) - len(places)
     return Status(
         server=f"strongroom {__version__}",

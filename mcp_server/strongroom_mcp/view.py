@@ -1,7 +1,7 @@
 """From memories to what a client sees of them. `budget` sees to it that it fits into a reply."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -82,14 +82,14 @@ def version(memory: Memory, number: int) -> Version:
     )
 
 
-def places(namespaces: Iterable[list[str]]) -> tuple[list[Place], int]:
-    """Namespaces that fit into a reply, and how many do not."""
-    return budget.fitting(budget.trimmed(Place(labels=labels), _MAX_NAMESPACE) for labels in namespaces)
+def place(namespace: Sequence[str], scope: Scope) -> Place:
+    """A namespace among others."""
+    return budget.trimmed(Place(labels=scope.relative(tuple(namespace))), _MAX_NAMESPACE)
 
 
 def each(memories: Sequence[Memory], scope: Scope, show: Callable[[Memory, Scope], Model]) -> tuple[list[Model], int]:
     """The memories of a reply, and how many were left out."""
-    return budget.fitting(show(memory, scope) for memory in memories)
+    return budget.fitting(memories, lambda memory: show(memory, scope))
 
 
 def _entry(memory: Memory, scope: Scope) -> dict[str, Any]:

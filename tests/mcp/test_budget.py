@@ -28,7 +28,7 @@ def label(lucky: random.Random) -> str:
     return (letter * 512)[: 500 // len(letter.encode())] + f"{lucky.randrange(10**8):08}"
 
 
-def fill(vault: Vault, seed: int, count: int = 40) -> list[str]:
+def fill(vault: Vault, seed: int, count: int = 24) -> list[str]:
     """Memories of which everything is as large as it may be; gives their texts."""
     lucky, texts = random.Random(seed), []
     for number in range(count):
