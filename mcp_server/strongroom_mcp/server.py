@@ -30,7 +30,7 @@ from pydantic import ValidationError
 from pydantic.networks import AnyUrl
 
 from mcp import MCPError
-from strongroom_mcp import budget
+from strongroom_mcp import budget, stdio
 from strongroom_mcp.answers import TOO_FAST, TOO_LARGE, answer
 from strongroom_mcp.calls import Desk
 from strongroom_mcp.framing import shown
@@ -132,6 +132,10 @@ class _Server(MCPServer[None]):
         """Add a tool; its docstring is its description."""
         named = name or tool.__name__
         self.add_tool(tool, name=named, title=title, description=inspect.getdoc(tool), annotations=annotations)
+
+    async def run_stdio_async(self) -> None:
+        """Serve over standard input and output."""
+        await stdio.serve(self._lowlevel_server)
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
