@@ -80,6 +80,7 @@ class Batch:
         self._positions: dict[tuple[Namespace, str], int] = {}
         self._items: dict[tuple[str, str], Item | None] = {}
         self._erased: set[int] = set()
+        self.purges = False  # whether what it erases is also removed from the store's journal at once
         self._declared: dict[str, Space] = {}
         self._brought: dict[tuple[Namespace, str], list[Memory]] = {}
 
@@ -95,6 +96,7 @@ class Batch:
         for address, (number, last) in (uses or {}).items():
             if address not in self._erased and self._index.catalogue.row(address) is not None:
                 self._ops.append(Touch(Address.of(address), number, last))
+        purge = purge or self.purges
         return Plan(box=self._box, ops=self._ops, records=self._records, values=self._values, purge=purge)
 
     def expect(self, memories: Sequence[Memory]) -> None:
