@@ -14,6 +14,8 @@ from vault_core.errors import InvalidInputError
 
 MAX_JSON_DEPTH = 64
 MAX_INTEGER_BITS = 14_280  # below Python's limit of 4,300 digits for reading an integer
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)  # `json.dumps` would make one for every call
+_CANONICAL = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 def content_hash(content: Any) -> bytes:
@@ -36,12 +38,12 @@ def _composed(value: Any) -> Any:
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no white space."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def compact_json(value: Any) -> str:
     """JSON with the caller's order of keys and no white space."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _COMPACT.encode(value)
 
 
 def parse_json(text: str) -> Any:
