@@ -37,10 +37,11 @@ class _Suffixes:
     def __init__(self, endings: Mapping[str, str]) -> None:
         self._endings = endings
         self._sizes = sorted({len(ending) for ending in endings}, reverse=True)
+        self._last = {ending[-1] for ending in endings}  # most words have another last letter
 
     def find(self, word: str) -> str:
         """The longest suffix of a word; "" if it has none of them."""
-        for size in self._sizes:
+        for size in self._sizes if word[-1] in self._last else ():
             if (ending := word[-size:]) in self._endings:
                 return ending
         return ""

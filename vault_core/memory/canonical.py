@@ -15,6 +15,7 @@ from vault_core.errors import InvalidInputError
 MAX_JSON_DEPTH = 64
 MAX_INTEGER_BITS = 14_280  # below Python's limit of 4,300 digits for reading an integer
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)  # `json.dumps` would make one for every call
+_NESTED = (dict, list, tuple)  # as a union it would be made anew for every value
 _CANONICAL = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
@@ -69,7 +70,7 @@ def readable(content: Any) -> str:
 
 def check_json(value: Any, what: str, *, depth: int = 0) -> None:
     """Refuse what JSON can't carry: other types, keys that aren't text, broken text, depth or digits without end."""
-    if isinstance(value, dict | list | tuple):
+    if isinstance(value, _NESTED):
         if depth >= MAX_JSON_DEPTH:
             raise InvalidInputError(f"{what} is nested deeper than {MAX_JSON_DEPTH} levels")
         if isinstance(value, dict):
