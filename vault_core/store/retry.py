@@ -64,7 +64,7 @@ class RetryingStore:
         self.inner = inner
         self._policy = policy or RetryPolicy()
         self._chance, self._sleep, self._clock = chance, sleep, clock
-        self._making = False
+        self._making = self._doubt = False
         self._failed_reads: list[UnavailableError] = []  # inside of `make`, told apart by identity
 
     @property
@@ -104,8 +104,16 @@ class RetryingStore:
         return self._read(self.inner.read_header)
 
     def moved(self) -> bool:
-        """See `Store.moved`."""
-        return self._read(self.inner.moved)
+        """See `Store.moved`. After a failure there is doubt: what was asked may have been answered, and forgotten."""
+        patience = self._patience()
+        while True:
+            try:
+                moved = self.inner.moved() or self._doubt
+                self._doubt = False
+                return moved
+            except UnavailableError as error:
+                self._doubt = True
+                self._wait_outside(error, patience)
 
     def head(self) -> int:
         """See `Store.head`."""
