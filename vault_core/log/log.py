@@ -124,6 +124,7 @@ class Log:
         self._ahead = ahead
         self._writer, self._counter = secrets.token_bytes(16), 0
         self._behind = True
+        self._named: set[bytes] = set()  # digests of the headers that commits of this session's time have named
         self._vault_keys: WeakKeyDictionary[Key, Key] = WeakKeyDictionary()  # by the log key each comes from
 
     @property
@@ -135,6 +136,10 @@ class Log:
     def header(self) -> StoredHeader:
         """The header that this session has read last."""
         return self._header
+
+    def has_named(self, header: StoredHeader) -> bool:
+        """Whether a commit has made this header the vault's, since this session began; there may be others since."""
+        return header.digest in self._named
 
     def follow(self) -> bool:
         """Apply what others committed since the last look. Cheap when there is nothing; True if there was.
@@ -212,7 +217,7 @@ class Log:
 
     def _completion(self) -> Plan:
         """The commit for a header that a store could not write together with it (docs/format.md §5)."""
-        return Plan(box=None, ops=[HeaderChange(self.state.header + 1, self._header.digest)])
+        return Plan(box=None, ops=[HeaderChange(self.state.header + 1, self._header.digest)], purge=True)
 
     def change_parts(self, plan: Callable[[], Change | None]) -> bool:
         """Change parts inside the critical section, after catching up, so that what is written is never behind."""
@@ -347,6 +352,8 @@ class Log:
         except BaseException:
             self.state = before
             raise
+        if state.header != before.header:
+            self._named.add(state.header_digest)
 
     def _seal(self, plan: Plan) -> tuple[Commit, bytes, list[bytes]]:
         if len(plan.records) > MAX_COMMIT_RECORDS or sum(map(len, plan.records)) > MAX_COMMIT_BYTES:

@@ -79,6 +79,7 @@ class Session:
         self.uses = Uses()
         # A passphrase is not kept; a machine's secret can be asked for again after a rotation.
         self._provider = provider if provider is not None and provider.kind not in ("passphrase", "recovery") else None
+        self.next_mek: Key | None = None  # of a rotation under way; another session may complete its commit
         self._dead: str | None = None
         self._planning = False  # inside the critical section of a commit, caught up
         self._kept: dict[bytes, snapshot.Kept] = {}
@@ -166,11 +167,13 @@ class Session:
                 finally:
                     self._planning = False
 
+            before = self.log.state.seq
             commit = self._guarded(lambda: self.log.append(planned), passing=refused)
             if commit is not None and after is not None:
                 after()
-            if commit is not None:
+            if self.log.state.seq != before:
                 self._remember()
+            if commit is not None:
                 self.checkpoint_if_it_pays(least=_LONG_TAIL, part=_LONG_TAIL_PART)
             return commit
 
@@ -419,13 +422,17 @@ class Session:
         if header.vault != self.header.vault:
             raise VaultTamperedError("the header is another vault's")
         if header.key_generation > self.header.key_generation:
-            self._unlock_again(header)
+            self._unlock_again(header, stored)
         header.check(stored, self.mek)
         keyring = header.open_keyring(self.mek)
         self.take_header(header, keyring)
         return keyring
 
-    def _unlock_again(self, header: Header) -> None:
+    def _unlock_again(self, header: Header, stored: StoredHeader) -> None:
+        if self.next_mek is not None and header.made_under(stored, self.next_mek):
+            self.mek.wipe()
+            self.mek = self.next_mek
+            return
         if self._provider is None:
             raise SessionStateError("the vault's keys were rotated; open it again with the present secret")
         try:

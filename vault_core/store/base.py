@@ -142,7 +142,7 @@ class Store(Protocol):
         ...
 
     def lock(self, *, exclusive: bool) -> None:
-        """Say that a session uses the vault, alone or with others, until `close`.
+        """Say that a session uses the vault, alone or with others, until `close`. Said again, it takes the place.
 
         Raises:
             VaultAlreadyOpenError: another session is in the way.

@@ -139,6 +139,7 @@ class EphemeralStore:
 
     def lock(self, *, exclusive: bool) -> None:
         """See `Store.lock`."""
+        self.close()  # one hold each, the later one
         with self._lock:
             if any(hold.exclusive for hold in self._sessions) or (exclusive and self._sessions):
                 raise VaultAlreadyOpenError("another session holds this vault; close it first")
