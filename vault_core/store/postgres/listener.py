@@ -2,10 +2,10 @@
 
 Rules:
 - Asking whether a vault moved costs no round trip: what has arrived is read, nothing is waited for.
-- In doubt it moved: while the connection is new or lost, or when nothing was heard on it for `TRUSTED` seconds. An
-  empty question is sent before that, and its answer read when it has come.
+- In doubt it moved: while the connection is new or lost, and `TRUSTED` seconds after the last look. So a connection that
+  is dead without saying so, or a writer that was killed before it told anybody, delays a commit by that much at most.
 - The name of a vault's channel is its id, which only those know who may read the vault.
-- A program of our own that commits tells the others of the same process directly.
+- A store of our own that commits tells the others of the same process directly.
 """
 
 import threading
@@ -17,11 +17,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-TRUSTED = 5.0  # seconds of silence after which the connection may be dead
-_ASK = 2.0  # and after which the other end is asked for a sign of life
+TRUSTED = 5.0  # seconds after which silence is no proof any more
 _AGAIN = 1.0  # between two attempts to connect
 _NEVER = 60.0  # a standby takes no LISTEN: ask it again that rarely
-_PATIENCE = 5.0  # for the answer to a question that stands in the way
 
 
 class Ear:
@@ -29,6 +27,7 @@ class Ear:
 
     def __init__(self, channel: str, token: str) -> None:
         self.channel, self.token, self.moved = channel, token, True
+        self.looked = float("-inf")
 
 
 class Listener:
@@ -39,8 +38,7 @@ class Listener:
         self._lock, self._connecting = threading.Lock(), threading.Lock()
         self._db: psycopg.Connection[Any] | None = None
         self._ears: dict[str, list[Ear]] = {}
-        self._heard = self._next = float("-inf")
-        self._asked = False
+        self._next = float("-inf")
 
     def join(self, ear: Ear) -> None:
         """Let a store hear, from now on."""
@@ -68,11 +66,11 @@ class Listener:
         """Whether anything may have changed since this was asked last. Waits for nothing."""
         with self._lock:
             self._take()
-            moved, ear.moved = ear.moved, False
-            silent = time.monotonic() - self._heard
-            if self._db is not None and silent > _ASK and not self._asked:
-                self._ask()
-            return moved or self._db is None or silent > TRUSTED
+            now = time.monotonic()
+            moved = ear.moved or self._db is None or now - ear.looked > TRUSTED
+            if moved:
+                ear.moved, ear.looked = False, now
+            return moved
 
     def tell(self, ear: Ear) -> None:
         """Tell the other stores of this process that this one committed."""
@@ -92,7 +90,7 @@ class Listener:
             db.add_notify_handler(self._hear_late)
             with self._lock:
                 self._say(db, "LISTEN", list(self._ears))
-                self._db, self._asked, self._heard = db, False, time.monotonic()
+                self._db = db
         except psycopg.Error as error:
             refused = isinstance(
                 error, psycopg.errors.ReadOnlySqlTransaction | psycopg.errors.ObjectNotInPrerequisiteState
@@ -113,37 +111,15 @@ class Listener:
         with self._losing():
             wire = self._db.pgconn
             wire.consume_input()
-            while self._asked and not wire.is_busy():
-                if wire.get_result() is None:
-                    self._asked = False
-                self._heard = time.monotonic()
             while (notice := wire.notifies()) is not None:
                 self._hear(notice.relname.decode(), notice.extra.decode())
 
-    def _ask(self) -> None:
-        if self._db is None:
-            return
-        with self._losing():
-            self._db.pgconn.send_query(b"")
-            self._db.pgconn.flush()
-            self._asked = True
-
     def _say(self, db: psycopg.Connection[Any], verb: str, channels: list[str]) -> None:
-        """LISTEN or UNLISTEN, once the answer to a question is there."""
-        end = time.monotonic() + _PATIENCE
-        while self._asked and db is self._db and time.monotonic() < end:
-            self._take()
-            if self._asked:
-                time.sleep(0.001)
-        if self._asked and db is self._db:
-            raise psycopg.OperationalError("the listening connection does not answer")
         if channels:
             commands = [sql.SQL("{} {}").format(sql.SQL(verb), sql.Identifier(channel)) for channel in channels]
             db.execute(sql.SQL("; ").join(commands))
-            self._heard = time.monotonic()
 
     def _hear(self, channel: str, token: str) -> None:
-        self._heard = time.monotonic()
         for ear in self._ears.get(channel, ()):
             if ear.token != token:
                 ear.moved = True
@@ -161,7 +137,7 @@ class Listener:
             self._lose()
 
     def _lose(self) -> None:
-        db, self._db, self._asked = self._db, None, False
+        db, self._db = self._db, None
         for ears in self._ears.values():
             for ear in ears:
                 ear.moved = True

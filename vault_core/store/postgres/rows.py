@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg import pq
 
 from vault_core.errors import VaultTamperedError
 from vault_core.store.base import Change, Head, StoredHeader
@@ -53,6 +54,14 @@ SIZE = " + ".join(
     for table in ("entry", "record", "part")
 )
 _ADD_ENTRY = "INSERT INTO strongroom.entry (vault, seq, body) VALUES (%b, %b::bigint, %b)"
+_ADD_COMMIT = """
+    WITH entry AS (INSERT INTO strongroom.entry (vault, seq, body) VALUES (%b, %b::bigint, %b)),
+    record AS (
+        INSERT INTO strongroom.record (vault, address, body)
+        SELECT %b::uuid, %b::bigint + n - 1, body FROM unnest(%b::bytea[]) WITH ORDINALITY AS given (body, n)
+    )
+    SELECT
+"""  # in one statement, for each costs as much as what it does
 _ADD_RECORDS = """
     INSERT INTO strongroom.record (vault, address, body)
     SELECT %b::uuid, %b::bigint + n - 1, body FROM unnest(%b::bytea[]) WITH ORDINALITY AS given (body, n)
@@ -77,7 +86,8 @@ _PUT_PART = """
     ON CONFLICT (vault, name) DO UPDATE SET body = EXCLUDED.body
 """
 _ADD_VAULT = "INSERT INTO strongroom.vault (id, name, header, mac) VALUES (%b, %b, %b, %b)"
-_NOTIFY = "SELECT pg_notify(%b, %b)"
+# After COMMIT and without waiting for the disk: whoever notifies holds a lock of the whole server until it has committed.
+_NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%b, %b)"
 
 
 def read(db: Connection, query: str, values: Any, *, most: int) -> list[tuple[Any, ...]]:
@@ -113,11 +123,18 @@ def begin(db: Connection, vault: UUID, *, pooler: bool) -> Head:
 
 
 def commit(db: Connection, vault: UUID, change: Change, *, channel: str, token: str) -> None:
-    """Carry out a change and leave the critical section. One round trip."""
-    with db.pipeline():
-        _carry_out(db, vault, change)
-        db.execute(_NOTIFY, (channel, token))
-        db.execute("COMMIT")
+    """Carry out a change, leave the critical section, and tell who listens. One round trip."""
+    done = None
+    try:
+        with db.pipeline():
+            if change.entry is not None:
+                _add(db, vault, change)
+            _change(db, vault, change)
+            done = db.execute("COMMIT")
+            db.execute(_NOTIFY, (channel, token))
+    except psycopg.Error:
+        if not _succeeded(done):
+            raise  # else only the telling failed
 
 
 def create(db: Connection, vault: UUID, name: str, header: StoredHeader, entry: bytes) -> None:
@@ -154,11 +171,19 @@ def blob(value: Any) -> bytes:
     return value
 
 
-def _carry_out(db: Connection, vault: UUID, change: Change) -> None:
-    if change.entry is not None:
-        db.execute(_ADD_ENTRY, (vault, change.seq, change.entry))
-    for first, bodies in _arrays(change.seq << 24, change.records):
+def _succeeded(done: psycopg.Cursor[Any] | None) -> bool:
+    return done is not None and done.pgresult is not None and done.pgresult.status == pq.ExecStatus.COMMAND_OK
+
+
+def _add(db: Connection, vault: UUID, change: Change) -> None:
+    arrays = _arrays(change.seq << 24, change.records)
+    first, bodies = next(arrays, (0, []))
+    db.execute(_ADD_COMMIT, (vault, change.seq, change.entry, vault, first, bodies))
+    for first, bodies in arrays:
         db.execute(_ADD_RECORDS, (vault, first, bodies))
+
+
+def _change(db: Connection, vault: UUID, change: Change) -> None:
     if change.erase:
         db.execute(_ERASE, (vault, list(change.erase)))
     if change.header is not None:

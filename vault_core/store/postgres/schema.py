@@ -121,6 +121,29 @@ def prepare(db: psycopg.Connection[Any], role: str | None = None) -> tuple[bool,
     return found < VERSION, made
 
 
+def check(db: psycopg.Connection[Any]) -> None:
+    """See that the server and its tables are what this version works with.
+
+    Raises:
+        InvalidInputError: the server is too old, or there are no tables.
+        FormatTooNewError: a newer version made them.
+        VaultTamperedError: they are others.
+    """
+    check_server(db)
+    found = db.execute(_FOUND).fetchall()
+    if not found:
+        raise InvalidInputError(NO_SCHEMA)
+    if any(table == "version" for table, _, _ in found) and _version(db) > VERSION:
+        raise FormatTooNewError("the vaults' tables are of a newer version; upgrade strongroom")
+    columns: dict[str, dict[str, str]] = {}
+    for table, column, kind in found:
+        columns.setdefault(table, {})[column] = kind
+    if columns != COLUMNS:
+        raise VaultTamperedError(
+            "the vaults' tables are not those of this version: one is missing, or was changed; restore them from a backup"
+        )
+
+
 def check_server(db: psycopg.Connection[Any]) -> None:
     """Refuse a server that can't keep the rules.
 
@@ -129,27 +152,6 @@ def check_server(db: psycopg.Connection[Any]) -> None:
     """
     if db.info.server_version < OLDEST:
         raise InvalidInputError("the server is older than PostgreSQL 14; upgrade it")
-
-
-def check_tables(found: list[tuple[Any, ...]]) -> None:
-    """Compare the columns that a database has with those of this version.
-
-    Raises:
-        InvalidInputError: there are none.
-        VaultTamperedError: they are others.
-    """
-    columns: dict[str, dict[str, str]] = {}
-    for table, column, kind in found:
-        columns.setdefault(str(table), {})[str(column)] = str(kind)
-    if not columns:
-        raise InvalidInputError(NO_SCHEMA)
-    if columns != COLUMNS:
-        raise VaultTamperedError(
-            "the vaults' tables are not those of this version; if making them was interrupted: strongroom store init URL"
-        )
-
-
-FIND_COLUMNS = _FOUND
 
 
 def _version(db: psycopg.Connection[Any]) -> int:

@@ -20,7 +20,6 @@ import psycopg
 
 from vault_core.errors import (
     ConflictError,
-    FormatTooNewError,
     InvalidInputError,
     SessionStateError,
     UnavailableError,
@@ -35,13 +34,14 @@ from vault_core.store.postgres.database import CONNECTIONS, Connection, Database
 from vault_core.store.postgres.listener import TRUSTED, Ear
 from vault_core.store.postgres.refusals import LOST, translated
 from vault_core.store.postgres.rows import BATCH, BATCH_BYTES, MANY, blob
+from vault_core.store.postgres.vacuum import vacuum
 
 T = TypeVar("T")
 
-VACUUM_AT_MOST = 1 << 30  # bytes of a table: a larger one is shared by many, and cleaned when its owner wants
 _TRIES = CONNECTIONS + 2  # all that a pool may hold can be dead at once
 _MAX_PARTS = 100_000
 _MISSING = "there is no vault of this name that this role can see; make one with: strongroom init --vault URL"
+_TAKEN = "there is a vault of this name already; choose another name"
 _TWICE = "several roles have a vault of this name; choose one of them with the URL's option options=-crole%3DROLE"
 _FIND = "SELECT id FROM strongroom.vault WHERE name = %b LIMIT 2"
 _ABANDONED: list[Any] = []  # connections of forked children: kept so that nothing ever closes them
@@ -68,13 +68,7 @@ class PostgresStore:
         self._left = False  # whether something was erased here that no VACUUM has removed
         self._database: Database | None = Database.of(self._address)
         try:
-            found = self._find()
-            if found is None and not create:
-                raise VaultNotFoundError(_MISSING)
-            if found is not None and create:
-                raise ConflictError("there is a vault of this name already; choose another name")
-            if found is not None:
-                self._begin(found)
+            self._open(create=create)
         except BaseException:
             self.close()
             raise
@@ -98,14 +92,14 @@ class PostgresStore:
         """See `Store.create`: one transaction, never half a vault."""
         self._check_writable()
         if self._begun:
-            raise ConflictError("there is a vault of this name already")
+            raise ConflictError(_TAKEN)
         lost: psycopg.Error | None = None
         with translated(), self._alive().connection() as db:
             try:
                 rows.create(db, self._id, self._address.vault, header, entry)
             except psycopg.errors.UniqueViolation:
                 _roll_back(db)
-                raise ConflictError("there is a vault of this name already; choose another name") from None
+                raise ConflictError(_TAKEN) from None
             except psycopg.OperationalError as error:
                 _roll_back(db)
                 if not db.closed:
@@ -206,8 +200,8 @@ class PostgresStore:
             return False
         if not wait:
             return not self._left
-        with suppress(VaultError):
-            self._left = not self._vacuum()
+        with suppress(VaultError), translated(), self._alive().connection() as db:
+            self._left = not vacuum(db)
             return not self._left
         return False
 
@@ -247,27 +241,26 @@ class PostgresStore:
                 database.listener.leave(self._ear)
             database.let_go()
 
+    def _open(self, *, create: bool) -> None:
+        found = self._find()
+        if found is None and not create:
+            raise VaultNotFoundError(_MISSING)
+        if found is not None and create:
+            raise ConflictError(_TAKEN)
+        if found is not None:
+            self._begin(found)
+
     def _find(self) -> UUID | None:
         """The vault's id, after a look at the tables."""
 
-        def look(db: Connection) -> tuple[list[Any], list[Any], list[Any]]:
-            schema.check_server(db)
-            with db.pipeline():
-                columns = db.execute(schema.FIND_COLUMNS)
-            schema.check_tables(columns.fetchall())
-            with db.pipeline():
-                version = db.execute("SELECT number FROM strongroom.version")
-                found = db.execute(_FIND, (self._address.vault,))
-            return columns, version.fetchall(), found.fetchall()
+        def look(db: Connection) -> UUID | None:
+            schema.check(db)
+            found = db.execute(_FIND, (self._address.vault,)).fetchall()
+            if len(found) > 1:
+                raise InvalidInputError(_TWICE)
+            return found[0][0] if found else None
 
-        _, version, found = self._repeated(look)
-        if len(version) != 1 or not isinstance(version[0][0], int):
-            raise VaultTamperedError("the vaults' tables don't say of which version they are")
-        if version[0][0] > schema.VERSION:
-            raise FormatTooNewError("the vaults' tables are of a newer version; upgrade strongroom")
-        if len(found) > 1:
-            raise InvalidInputError(_TWICE)
-        return found[0][0] if found else None
+        return self._repeated(look)
 
     def _begin(self, vault: UUID) -> None:
         self._id, self._begun = vault, True
@@ -357,26 +350,6 @@ class PostgresStore:
                 database.reach()
         raise UnavailableError(LOST)
 
-    def _vacuum(self) -> bool:
-        """Whether dead rows were removed from the tables."""
-        warnings: list[str] = []
-
-        def note(said: psycopg.errors.Diagnostic) -> None:
-            if said.severity_nonlocalized == "WARNING":  # not ours to vacuum, or another one is at it
-                warnings.append("")
-
-        with translated(), self._alive().connection() as db:
-            largest = db.execute(_LARGEST).fetchone()
-            if largest is None or largest[0] > VACUUM_AT_MOST:
-                return False
-            db.add_notice_handler(note)
-            try:
-                db.execute("VACUUM (SKIP_LOCKED) strongroom.vault, strongroom.record, strongroom.part")
-            finally:
-                db.remove_notice_handler(note)
-            dead = db.execute(_DEAD).fetchone()
-        return not warnings and dead == (0,)
-
     def _check_writable(self) -> None:
         self._alive()
         if self._read_only:
@@ -386,11 +359,6 @@ class PostgresStore:
         if self._database is None or os.getpid() != self._pid:
             raise SessionStateError("this session is closed, or belongs to the process that forked; open a new one")
         return self._database
-
-
-_OURS = "ARRAY['strongroom.vault', 'strongroom.record', 'strongroom.part']::regclass[]"
-_LARGEST = f"SELECT max(pg_total_relation_size(one)) FROM unnest({_OURS}) AS one"
-_DEAD = f"SELECT sum(pg_stat_get_dead_tuples(one)) FROM unnest({_OURS}) AS one"
 
 
 def _roll_back(db: Connection) -> None:
