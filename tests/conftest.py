@@ -50,9 +50,22 @@ def postgres() -> Iterator["Server"]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def shared_database(postgres: "Server") -> str:
+    """A database with the tables for vaults, for all tests that leave the tables as they are."""
+    return postgres.database("shared")
+
+
 @pytest.fixture
-def database(postgres: "Server") -> Iterator[str]:
-    """A database of this test's own, with the tables for vaults."""
-    name = f"test_{next(_NUMBERS)}"
+def database(postgres: "Server", shared_database: str) -> Iterator[str]:
+    """A database without a vault."""
+    yield shared_database
+    postgres.empty(shared_database)
+
+
+@pytest.fixture
+def own_database(postgres: "Server") -> Iterator[str]:
+    """A database of this test's own, with the tables for vaults, which it may change."""
+    name = f"own_{next(_NUMBERS)}"
     yield postgres.database(name)
     postgres.drop(name)

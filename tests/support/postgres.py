@@ -19,7 +19,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from vault_core.store.postgres import prepare
+from vault_core.store.postgres import init
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says where it would put sockets if it were to
@@ -32,6 +32,7 @@ _TRIES = 5  # for a port that nobody takes meanwhile
 _SETTINGS = (
     "max_connections = 120",
     "shared_buffers = 64MB",
+    "fsync = off",  # the tests kill the server, but pull no plug: what the system was given, it keeps
     "autovacuum_naptime = 600",  # nothing happens behind the tests' backs
     "log_min_messages = fatal",
     "password_encryption = 'scram-sha-256'",
@@ -107,9 +108,14 @@ class Server:
         with self.connect() as db:
             db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         if prepared:
-            with self.connect(name) as db:
-                prepare(db)
+            init(self.url(name))
         return name
+
+    def empty(self, name: str) -> None:
+        """Remove all vaults of a database."""
+        with self.connect(name) as db:
+            db.execute("SET lock_timeout = '10s'")  # a transaction that a test left open shows here
+            db.execute("TRUNCATE strongroom.vault, strongroom.entry, strongroom.record, strongroom.part")
 
     def drop(self, name: str) -> None:
         """Drop a database, whoever is connected."""

@@ -7,6 +7,7 @@ Rules:
 """
 
 import ctypes
+import logging
 import os
 import threading
 import time
@@ -29,6 +30,7 @@ _PATIENCE = 30.0  # seconds to wait for a connection that others use
 _GIVE_UP = 1.0  # the pool's own attempts to connect; the next call begins anew
 
 Connection = psycopg.Connection[Any]
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # who asks hears of it by an exception
 _ABANDONED: list[Any] = []  # of forked children: kept so that nothing ever closes them
 
 
@@ -39,7 +41,7 @@ class Database:
     _shared: ClassVar[dict[tuple[str, bool], "Database"]] = {}
 
     def __init__(self, conninfo: str, *, pooler: bool) -> None:
-        self._conninfo, self._pooler, self._users = conninfo, pooler, 0
+        self._conninfo, self._pooler, self.users = conninfo, pooler, 0
         self._pool = ConnectionPool(
             conninfo,
             kwargs=self._options,
@@ -61,14 +63,14 @@ class Database:
         with cls._lock:
             if key not in cls._shared:
                 cls._shared[key] = cls(address.conninfo, pooler=address.pooler)
-            cls._shared[key]._users += 1
+            cls._shared[key].users += 1
             return cls._shared[key]
 
     def let_go(self) -> None:
         """Say that one user less is left."""
         with self._lock:
-            self._users -= 1
-            if self._users:
+            self.users -= 1
+            if self.users:
                 return
             self._shared.pop((self._conninfo, self._pooler), None)
         if self.listener is not None:

@@ -2,8 +2,8 @@
 
 Rules:
 - Asking whether a vault moved costs no round trip: what has arrived is read, nothing is waited for.
-- In doubt it moved: while the connection is new or lost, and `TRUSTED` seconds after the last look. So a connection that
-  is dead without saying so, or a writer that was killed before it told anybody, delays a commit by that much at most.
+- In doubt it moved: while the connection is new or lost, and `TRUSTED` seconds after the last look. So a connection
+  that is dead without saying so, or a writer that was killed before it told anybody, delays by that much at most.
 - The name of a vault's channel is its id, which only those know who may read the vault.
 - A store of our own that commits tells the others of the same process directly.
 """

@@ -86,7 +86,7 @@ _PUT_PART = """
     ON CONFLICT (vault, name) DO UPDATE SET body = EXCLUDED.body
 """
 _ADD_VAULT = "INSERT INTO strongroom.vault (id, name, header, mac) VALUES (%b, %b, %b, %b)"
-# After COMMIT and without waiting for the disk: whoever notifies holds a lock of the whole server until it has committed.
+# After COMMIT, and not waiting for the disk: who notifies holds a lock of the whole server until it has committed.
 _NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%b, %b)"
 
 

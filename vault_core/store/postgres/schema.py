@@ -8,7 +8,6 @@ Rules (docs/format.md §2):
 - UPDATE is granted by column and DELETE not at all: whoever has either on a whole table may lock all of it.
 - Bodies are stored as they are (EXTERNAL): what is sealed can't be compressed.
 """
-# ruff: noqa: S608  names in statements are this file's own or quoted by the driver
 
 from typing import Any
 
@@ -76,8 +75,10 @@ POLICIES = (
     f"CREATE POLICY read ON strongroom.record FOR SELECT USING ({_MINE.format(table='record')})",
     f"CREATE POLICY add ON strongroom.record FOR INSERT WITH CHECK ({_MINE.format(table='record')})",
     f"CREATE POLICY remove ON strongroom.record FOR DELETE USING ({_MINE.format(table='record')})",
-    f"CREATE POLICY erase ON strongroom.record FOR UPDATE USING ({_MINE.format(table='record')})"
-    f" WITH CHECK ({_MINE.format(table='record')} AND bit_count(body) = 0)",
+    f"""
+    CREATE POLICY erase ON strongroom.record FOR UPDATE USING ({_MINE.format(table="record")})
+    WITH CHECK ({_MINE.format(table="record")} AND bit_count(body) = 0)
+    """,
     *(
         f"ALTER TABLE strongroom.{table} {how} ROW LEVEL SECURITY"
         for table in ("vault", "entry", "record", "part")
@@ -140,7 +141,7 @@ def check(db: psycopg.Connection[Any]) -> None:
         columns.setdefault(table, {})[column] = kind
     if columns != COLUMNS:
         raise VaultTamperedError(
-            "the vaults' tables are not those of this version: one is missing, or was changed; restore them from a backup"
+            "the vaults' tables are not those of this version: one is missing or was changed; restore a backup"
         )
 
 

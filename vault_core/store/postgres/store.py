@@ -25,7 +25,6 @@ from vault_core.errors import (
     UnavailableError,
     VaultError,
     VaultNotFoundError,
-    VaultTamperedError,
 )
 from vault_core.store.base import Capabilities, Change, Head, StoredHeader
 from vault_core.store.postgres import rows, schema

@@ -16,7 +16,7 @@ _VACUUM = "VACUUM (SKIP_LOCKED) strongroom.vault, strongroom.record, strongroom.
 
 
 def vacuum(db: Connection) -> bool:
-    """Whether all dead rows were removed. Not so if the tables are not ours, or someone still looks at an older state."""
+    """Whether all dead rows were removed: not if the tables are another's, or someone looks at an older state."""
     warnings: list[psycopg.errors.Diagnostic] = []
 
     def note(said: psycopg.errors.Diagnostic) -> None:
