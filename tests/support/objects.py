@@ -1,8 +1,8 @@
 """An S3 that runs here, and what lies on the way to it.
 
-`s3_server` is moto's server in a process of its own, one request at a time: moto itself compares and writes in two steps,
-which no object store does. `Proxy` stands between a client and the server: counts requests and bytes, keeps what it has
-seen, and does to a request what a test asks for.
+`s3_server` is moto's server in a process of its own, one request at a time: moto itself compares and writes in two
+steps, which no object store does. `Proxy` stands between a client and the server: counts requests and bytes, keeps
+what it has seen, and does to a request what a test asks for.
 """
 
 import http.client
@@ -171,7 +171,7 @@ class Proxy:
             self.seen.append(request)
             self.change(request)
             fate = self.fate(request)
-        after, _, what = fate.rpartition("after ")
+        _, _, what = fate.rpartition("after ")
         if fate == "held":
             with self._lock:
                 self._held.append(request)
@@ -211,14 +211,14 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             for name, value in headers:
                 if name.lower() not in ("connection", "transfer-encoding", "content-length"):
                     self.send_header(name, value)
-            length = dict((n.lower(), v) for n, v in headers).get("content-length", str(len(raw)))
+            length = {n.lower(): v for n, v in headers}.get("content-length", str(len(raw)))
             self.send_header("Content-Length", length if self.command == "HEAD" else str(len(raw)))
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(raw)
             self.wfile.flush()
 
-        do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _any
+        do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _any  # noqa: N815  the names it is called by
 
         def log_message(self, *_: object) -> None:
             """Nothing."""

@@ -332,6 +332,15 @@ def concurrently(work: Callable[[Item], Result], items: Iterable[Item]) -> list[
     return list(_workers().map(work, some))
 
 
+def at_once(one: Callable[[], Item], other: Callable[[], Result]) -> tuple[Item, Result]:
+    """What both give, asked together."""
+    ahead = _workers().submit(other)
+    try:
+        return one(), ahead.result()
+    finally:
+        ahead.cancel()
+
+
 _pool: list[tuple[int, ThreadPoolExecutor]] = []  # one for all stores of this process; a forked child begins anew
 
 

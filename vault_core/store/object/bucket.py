@@ -9,7 +9,7 @@ Rules:
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import obstore
 from obstore import exceptions as foreign
@@ -22,6 +22,9 @@ from vault_core.errors import (
     VaultNotFoundError,
     VaultTamperedError,
 )
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
 
 TIMEOUT = 30  # seconds for one request
 PATIENT = 900  # likewise for one that moves a large object: 1.25 GiB at 1.5 MB/s
@@ -93,7 +96,7 @@ class ObjectBucket:
 
     def get(self, name: str, start: int, length: int, tag: str | None = None) -> Found | None:
         """See `Bucket.get`."""
-        options: dict[str, Any] = {"range": (start, start + length)}
+        options: "GetOptions" = {"range": (start, start + length)}
         if tag is not None:
             options["if_match"] = tag
         with self._translated():

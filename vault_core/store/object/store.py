@@ -26,7 +26,7 @@ from vault_core.errors import (
 )
 from vault_core.memory.model import StoredHeader
 from vault_core.store.base import Capabilities, Change, Head
-from vault_core.store.object.blocks import Blocks, Front, concurrently
+from vault_core.store.object.blocks import TRIES, Blocks, Front, at_once, concurrently
 from vault_core.store.object.bucket import Bucket
 from vault_core.store.object.erasing import ERASE, PACK, Rewriter
 from vault_core.store.object.layout import (
@@ -262,7 +262,7 @@ class ObjectStore:
 
     def _step(self) -> bool:
         """Look at the head and beyond it; False if what was seen before is not there any more."""
-        here, front = concurrently(lambda ask: ask(), [self._tag_here, self._beyond])
+        here, front = at_once(self._tag_here, self._beyond)
         if here != self._tag and not self._still_there(here):
             return False
         for _ in range(_STEPS):
@@ -279,7 +279,7 @@ class ObjectStore:
     def _beyond(self) -> Front | None:
         return self._blocks.find(self._seq + 1, keep=False)
 
-    def _still_there(self, tag: object) -> bool:
+    def _still_there(self, tag: str | None) -> bool:
         """Whether an object that was rewritten still holds the entry that was there."""
         entry = self._blocks.entry(self._seq) if tag is not None else None
         if entry is None or sha256(entry).digest() != self._digest:
@@ -328,11 +328,18 @@ class ObjectStore:
 
     def _read_header(self) -> StoredHeader:
         """The header that holds at the head, read anew."""
-        header = self._blocks.header(self._header_at)
-        if header is None:
-            raise VaultTamperedError("the vault has no header")
-        self._stored_header = self._header_at, header
-        return header
+        for _ in range(TRIES):
+            at = self._header_at
+            header = self._blocks.header(at)
+            if header is not None:
+                self._stored_header = at, header
+                return header
+            if self._making:
+                raise UnavailableError("the vault's header was replaced while it was read; try again")
+            self._look()  # replaced and erased since: a commit says by which
+            if self._header_at == at:
+                raise VaultTamperedError("the vault has no header")
+        raise UnavailableError("the vault's header is replaced again and again; try again")
 
     def _header(self) -> StoredHeader:
         """The header that holds at the head. Where it lies names it: it changes only by another commit."""
@@ -343,7 +350,8 @@ class ObjectStore:
     # writing
 
     def _made(self, make: Callable[[Head], Change | None]) -> Change | None:
-        head = Head(self._seq, self._header() if self._seq else None)
+        header = self._header() if self._seq else None  # may find a later head
+        head = Head(self._seq, header)
         self._making = True
         try:
             return make(head)  # what it raises is its own, and passes as it is
