@@ -19,12 +19,11 @@ from pathlib import Path
 import platformdirs
 
 from vault_core.errors import VaultError
-from vault_core.store.base import Capabilities, Change, Head, Store, StoredHeader
+from vault_core.store.base import Capabilities, Change, Head, Store, StoredHeader, named_once
 from vault_core.store.kept import Kept
 
 _BATCH = 500  # entries for one transaction of the cache
 _VAULT = re.compile(r"[0-9a-f]{32}")
-_ONCE = re.compile(r".*/[0-9a-f]{32}/[0-9]+")  # the name of a part that belongs to one snapshot
 
 
 def cache_folder() -> Path:
@@ -151,7 +150,7 @@ class CachedStore:
 
     def part(self, name: str) -> bytes | None:
         """See `Store.part`."""
-        if self._kept is None or _ONCE.fullmatch(name) is None:
+        if self._kept is None or not named_once(name):
             return self.inner.part(name)
         body = self._kept.part(name)
         if body is None and (body := self.inner.part(name)) is not None:
@@ -241,13 +240,13 @@ class CachedStore:
             kept.keep_entries([(change.seq, change.entry)])
             kept.keep_records(enumerate(change.records, change.seq << 24))
             self._gave(change.seq)
-        kept.drop_parts(name for name in change.drop_parts if _ONCE.fullmatch(name))
+        kept.drop_parts(name for name in change.drop_parts if named_once(name))
 
 
 def _copied(parts: Iterable[tuple[str, bytes]], kept: Kept) -> Iterator[tuple[str, bytes]]:
     """These parts, of which copies are kept on the way. One whose change fails is found out when parts are listed."""
     for name, body in parts:
-        if _ONCE.fullmatch(name):
+        if named_once(name):
             kept.keep_parts([(name, body)])
         yield name, body
 

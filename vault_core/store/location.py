@@ -11,6 +11,7 @@ import platformdirs
 from vault_core.errors import InvalidInputError
 from vault_core.store.base import Store
 from vault_core.store.cache import CachedStore, cache_folder
+from vault_core.store.retry import RetryingStore
 from vault_core.store.ephemeral import EphemeralStore
 from vault_core.store.sqlite import SqliteStore
 
@@ -69,14 +70,14 @@ def _split(text: str) -> SplitResult:
 
 
 def _remote(url: str, scheme: str, *, create: bool, read_only: bool) -> Store:
-    """A store beyond this machine, with a cache in front. Its client is imported when it is asked for."""
+    """A store beyond this machine that tries again, with a cache in front. Its client is imported when it is asked for."""
     room, name, extra = REMOTE[scheme]
     url, folder = _without_cache(url, default="no" if scheme == "file" else "yes")
     try:
         module = import_module(f"vault_core.store.{room}")
     except ModuleNotFoundError:
         raise InvalidInputError(f"{scheme}:// needs a client: pip install 'strongroom[{extra}]'") from None
-    store: Store = getattr(module, name)(url, create=create, read_only=read_only)
+    store: Store = RetryingStore(getattr(module, name)(url, create=create, read_only=read_only))
     return store if folder is None else CachedStore(store, folder)
 
 

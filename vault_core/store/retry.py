@@ -167,7 +167,7 @@ class RetryingStore:
             except UnavailableError as error:
                 self._wait_outside(error, patience)
 
-    def let_go(self, addresses: Iterable[int]) -> None:
+    def let_go(self, addresses: Iterable[int] | None) -> None:
         """See `Store.let_go`."""
         self.inner.let_go(addresses)
 

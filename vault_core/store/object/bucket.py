@@ -96,7 +96,7 @@ class ObjectBucket:
 
     def get(self, name: str, start: int, length: int, tag: str | None = None) -> Found | None:
         """See `Bucket.get`."""
-        options: "GetOptions" = {"range": (start, start + length)}
+        options: GetOptions = {"range": (start, start + length)}
         if tag is not None:
             options["if_match"] = tag
         with self._translated():
