@@ -11,6 +11,7 @@ Rules:
 
 import argparse
 import gc
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -91,6 +92,7 @@ def serve(given: argparse.Namespace) -> None:
         read_only=given.read_only,
         profile=given.profile or "memory",
     )
+    keep_quiet()
     gc.freeze()
     gc.enable()
     if given.http is None and given.socket is None:
@@ -103,6 +105,12 @@ def serve(given: argparse.Namespace) -> None:
     else:
         host, port = http.place(given.http)
         http.serve(server, host, port, http.token(given.token_file, os.environ.get(TOKEN)), given.allow_host)
+
+
+def keep_quiet() -> None:
+    """Let nobody but this server write to its log: the SDK's own words are tracebacks, and may quote what was sent."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(lambda record: record.name.split(".")[0] == "strongroom_mcp")
 
 
 def opener(place: str | None, embedder: str | None, *, read_only: bool) -> "Callable[[], Vault]":

@@ -315,7 +315,9 @@ class SqliteStore:
             if create:
                 raise VaultNotFoundError("the folder for the new vault does not exist; make it first") from None
             raise VaultNotFoundError(f"there is no vault at {self.path}; make one with: strongroom init") from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise InvalidInputError(f"this path can't be used ({error.strerror})") from None
+        except ValueError as error:
             raise InvalidInputError(f"this path can't be used ({error})") from None
         if create:
             raise ConflictError(f"there is something at {self.path} already; choose another name")
