@@ -1,5 +1,7 @@
 """A role sees its own vaults and nothing of the others', whatever it sends; and can't overwrite what it wrote."""
 
+# ruff: noqa: S608  the names in the statements are ours
+
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -71,9 +73,8 @@ def test_another_role_reads_and_locks_no_row(eve: Connection, table: str) -> Non
     assert eve.execute(f"SELECT count(*) FROM strongroom.{table}").fetchone() == (0,)
     if table != "entry":
         assert eve.execute(f"SELECT 1 FROM strongroom.{table} FOR UPDATE").fetchall() == []
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        with eve.transaction():
-            eve.execute(f"LOCK TABLE strongroom.{table} IN SHARE MODE")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), eve.transaction():
+        eve.execute(f"LOCK TABLE strongroom.{table} IN SHARE MODE")
 
 
 @pytest.mark.parametrize(
@@ -83,10 +84,14 @@ def test_another_role_reads_and_locks_no_row(eve: Connection, table: str) -> Non
         "INSERT INTO strongroom.entry VALUES ('{vault}', 2, 'one that is there')",
         "INSERT INTO strongroom.record VALUES ('{vault}', 1, 'planted')",
         "INSERT INTO strongroom.part VALUES ('{vault}', 'planted', 'planted')",
-        "INSERT INTO strongroom.part VALUES ('{vault}', 'part', 'planted')"
-        " ON CONFLICT (vault, name) DO UPDATE SET body = 'planted'",
-        "INSERT INTO strongroom.vault (id, name, role, header, mac) VALUES"
-        " ('{free}', 'hers', 'alice', '', decode(repeat('00', 64), 'hex'))",
+        """
+        INSERT INTO strongroom.part VALUES ('{vault}', 'part', 'planted')
+        ON CONFLICT (vault, name) DO UPDATE SET body = 'planted'
+        """,
+        """
+        INSERT INTO strongroom.vault (id, name, role, header, mac)
+        VALUES ('{free}', 'hers', 'alice', '', decode(repeat('00', 64), 'hex'))
+        """,
     ],
 )
 def test_another_role_adds_no_row_and_learns_nothing_from_the_refusal(
@@ -130,8 +135,10 @@ OVERWRITING = [
     "UPDATE strongroom.entry SET seq = seq + 1",
     "DELETE FROM strongroom.entry",
     "TRUNCATE strongroom.entry",
-    "INSERT INTO strongroom.entry SELECT vault, seq, 'another' FROM strongroom.entry"
-    " ON CONFLICT (vault, seq) DO UPDATE SET body = 'another'",
+    """
+    INSERT INTO strongroom.entry SELECT vault, seq, 'another' FROM strongroom.entry
+    ON CONFLICT (vault, seq) DO UPDATE SET body = 'another'
+    """,
     "UPDATE strongroom.record SET body = 'another'",
     "UPDATE strongroom.record SET address = address + 1",
     "DELETE FROM strongroom.record",
@@ -153,9 +160,9 @@ def test_a_role_can_not_overwrite_or_remove_what_it_wrote(
     """Not even with its own password: an entry stays, and a record can become zeros but nothing else."""
     before = contents(hers)
 
-    with postgres.connect(database, role="alice") as db, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        with db.transaction():
-            db.execute(statement)
+    refused = pytest.raises(psycopg.errors.InsufficientPrivilege)
+    with postgres.connect(database, role="alice") as db, refused, db.transaction():
+        db.execute(statement)
 
     assert contents(hers) == before
 

@@ -141,15 +141,17 @@ class Log:
         """Whether a commit has made this header the vault's, since this session began; there may be others since."""
         return header.digest in self._named
 
-    def follow(self) -> bool:
+    def follow(self, *, anyway: bool = False) -> bool:
         """Apply what others committed since the last look. Cheap when there is nothing; True if there was.
+
+        With `anyway` it looks even if the store has heard of nothing, which may lag behind (`Capabilities.lag`).
 
         Raises:
             RollbackError: the store no longer holds what this session has seen.
             VaultTamperedError: an entry is not what a holder of the keys wrote.
             SessionStateError: the keys were rotated, and this session can't get the new ones.
         """
-        self._behind = self._store.moved() or self._behind
+        self._behind = self._store.moved() or self._behind or anyway
         if not self._behind:
             return False
         before = self.state.seq

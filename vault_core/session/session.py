@@ -212,7 +212,7 @@ class Session:
         """Catch up even when the store sees no reason to."""
         with self.lock:
             self._check_alive()
-            self._guarded(self.log.follow)
+            self._guarded(lambda: self.log.follow(anyway=True))
 
     def refuse_own(self, path: Any) -> None:
         """Refuse to read or replace a file of a vault that is open in this process.

@@ -30,7 +30,7 @@ _PATIENCE = 30.0  # seconds to wait for a connection that others use
 _GIVE_UP = 1.0  # the pool's own attempts to connect; the next call begins anew
 
 Connection = psycopg.Connection[Any]
-logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # who asks hears of it by an exception
+logging.getLogger("psycopg").addHandler(logging.NullHandler())  # who asks hears of it by an exception
 _ABANDONED: list[Any] = []  # of forked children: kept so that nothing ever closes them
 
 

@@ -110,7 +110,8 @@ class Listener:
             return
         with self._losing():
             wire = self._db.pgconn
-            wire.consume_input()
+            for _ in range(2):  # the first may bring what the server said last, the second that it hung up then
+                wire.consume_input()
             while (notice := wire.notifies()) is not None:
                 self._hear(notice.relname.decode(), notice.extra.decode())
 

@@ -146,7 +146,7 @@ class PostgresStore:
 
     def entries(self, after: int, upto: int | None = None) -> Iterator[tuple[int, bytes]]:
         """See `Store.entries`. By keys, in batches of bounded size."""
-        after, last = max(after, 0), min(upto if upto is not None else 1 << 62, 1 << 62)
+        last = upto if upto is not None else 1 << 62
         while True:
             found = self._read(rows.ENTRIES, (self._id, after, last, BATCH, BATCH_BYTES), most=BATCH)
             size = 0
@@ -168,7 +168,6 @@ class PostgresStore:
 
     def addresses(self, after: int) -> Iterator[int]:
         """See `Store.addresses`."""
-        after = max(after, -1)
         while True:
             found = self._read(rows.ADDRESSES, (self._id, after, MANY), most=MANY)
             yield from (address for (address,) in found)
