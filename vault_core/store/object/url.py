@@ -203,7 +203,7 @@ def _profile(address: Address) -> Any:
     if name is None:
         return None
     try:
-        import boto3
+        import boto3  # type: ignore[import-untyped]
         from obstore.auth.boto3 import Boto3CredentialProvider
 
         return Boto3CredentialProvider(boto3.Session(profile_name=name))
