@@ -129,6 +129,7 @@ class Proxy:
         self.seen: list[Request] = []
         self.fate: Callable[[Request], Fate] = lambda _: "pass"
         self.change: Callable[[Request], None] = lambda _: None
+        self.answer: tuple[int, str] | None = None  # to everything, instead of asking the server
         self._target = endpoint.removeprefix("http://")
         self._held = list[Request]()
         self._lock = threading.Lock()
@@ -171,6 +172,9 @@ class Proxy:
             self.seen.append(request)
             self.change(request)
             fate = self.fate(request)
+        if self.answer is not None:
+            body = self.answer[1].encode()
+            return self.answer[0], [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))], body
         _, _, what = fate.rpartition("after ")
         if fate == "held":
             with self._lock:

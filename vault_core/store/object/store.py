@@ -322,10 +322,9 @@ class ObjectStore:
         entry = self._blocks.entry(seq)
         if entry is None:
             raise UnavailableError("the head of the log changed while it was read; try again")
-        self._seq, self._moved = seq, True
-        self._digest = sha256(entry).digest()
-        self._tag = front.tag if front.name == log_name(seq) else self._tag_here() or ""
-        self._header_at = front.block.pieces[seq].header_at
+        tag = front.tag if front.name == log_name(seq) else self._bucket.tag(log_name(seq))
+        self._seq, self._tag, self._digest = seq, tag or "", sha256(entry).digest()  # at once: no request in between
+        self._header_at, self._moved = front.block.pieces[seq].header_at, True
 
     def _read_header(self) -> StoredHeader:
         """The header that holds at the head, read anew."""
@@ -366,7 +365,9 @@ class ObjectStore:
             return self._parts_changed(change)
         commit = self._commit_of(change)
         if change.seq == self._seq and self._mark_at(change.seq) == commit.mark:
-            self._finished(commit, change, self._tag)  # sent again, by a caller who did not hear that it took effect
+            with suppress(UnavailableError):  # sent again, by a caller who did not hear that it took effect
+                self._rewriter.finish(change.seq)
+            self._put_parts(change.put_parts)
             return True
         if change.seq != self._seq + 1:
             raise VaultTamperedError("the place of the next commit is taken")

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from vault_core.errors import InvalidInputError
-from vault_core.store.object.bucket import PATIENT, TIMEOUT, Bucket
+from vault_core.store.object.bucket import Bucket
 from vault_core.store.object.folder import FolderBucket
 
 OPTIONS = {  # scheme -> the options that its URLs take
@@ -32,6 +32,7 @@ CREDENTIALS = {
     "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY (or AZURE_STORAGE_SAS_KEY)",
     "abfss": "set AZURE_STORAGE_ACCOUNT_KEY (or AZURE_STORAGE_SAS_KEY)",
 }
+STALLED = 30  # seconds without a byte until a request is given up
 MAX_STALENESS = 3600.0
 MAX_PREFIX = 512  # bytes: a key has at most 1,024, and parts have long names
 _SECRET_WORDS = ("secret", "password", "passwd", "token", "key", "sas", "sig", "credential")
@@ -101,7 +102,10 @@ def open_bucket(address: Address, *, make: bool) -> Bucket:
     """The bucket that an address means; with `make`, a folder is made."""
     if address.scheme == "file":
         return _folder(address, make=make)
-    from vault_core.store.object.bucket import ObjectBucket
+    try:
+        from vault_core.store.object.client import PATIENT, TIMEOUT, ObjectBucket
+    except ModuleNotFoundError:
+        raise InvalidInputError(f"{address.scheme}:// needs a client: pip install 'strongroom[object]'") from None
 
     endpoint, plain = address.options.get("endpoint"), False
     if endpoint is not None:
@@ -176,7 +180,7 @@ def _client(plain: bool, seconds: int) -> dict[str, Any]:
         "allow_http": plain,
         "connect_timeout": timedelta(seconds=10),
         "timeout": timedelta(seconds=seconds),
-        "read_timeout": timedelta(seconds=TIMEOUT),
+        "read_timeout": timedelta(seconds=STALLED),
         "user_agent": "strongroom",
     }
 
@@ -203,7 +207,7 @@ def _profile(address: Address) -> Any:
     if name is None:
         return None
     try:
-        import boto3
+        import boto3  # type: ignore[import-untyped]
         from obstore.auth.boto3 import Boto3CredentialProvider
 
         return Boto3CredentialProvider(boto3.Session(profile_name=name))
