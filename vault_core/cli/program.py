@@ -23,6 +23,7 @@ from vault_core.cli.moving import export, import_memories
 from vault_core.cli.reembed import reembed
 from vault_core.cli.slots import slots
 from vault_core.cli.state import stats, status, verify
+from vault_core.cli.store import store
 
 # The base of every complaint about a command line, whether typer brings its own click or uses the real one.
 _Complaint: type[Any] = typer.BadParameter.__mro__[2]
@@ -126,6 +127,7 @@ app.command(
     "mcp", context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 )(mcp)
 app.add_typer(slots)
+app.add_typer(store)
 
 
 def main() -> None:

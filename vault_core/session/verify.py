@@ -51,7 +51,7 @@ def verify(session: Session, *, full: bool, progress: Progress | None) -> Report
 def _check_header(session: Session) -> None:
     """The stored header is the one this session has read: a session would not notice, but the next opening would."""
     for _ in range(_TRIES):
-        if session.store.read_header() == session.log.header:
+        if session.store.origin.read_header() == session.log.header:
             return
         session.follow_now()  # another session may have changed it a moment ago
     raise VaultTamperedError("the header in the store is not the one this session has followed")
@@ -73,10 +73,10 @@ class _Walker:
         """Verify the chain, and what each commit says."""
         session = self._session
         log = Log(
-            session.store,
+            session.store.origin,
             session.header.vault,
             session.keyring,
-            session.store.read_header(),
+            session.store.origin.read_header(),
             LogState.start(session.header.vault),
             apply=self._apply,
             renew=lambda _: session.keyring,
@@ -87,7 +87,7 @@ class _Walker:
             log.replay(self._upto)
         finally:
             log.wipe()
-        if any(True for _ in session.store.entries(-(1 << 62), 0)):
+        if any(True for _ in session.store.origin.entries(-(1 << 62), 0)):
             raise VaultTamperedError("there is something in front of the log's first commit")
         if log.state != session.log.state:
             raise VaultTamperedError("the log in the store is not the one this session has followed")
@@ -126,11 +126,11 @@ class _Walker:
 
     def _check_records(self) -> None:
         numbers, done = sorted(self._boxes), 0
-        if list(self._session.store.addresses(-(1 << 62))) != numbers:
+        if list(self._session.store.origin.addresses(-(1 << 62))) != numbers:
             raise VaultTamperedError("the store holds other records than the log names")
         for start in range(0, len(numbers), _BATCH):
             some = numbers[start : start + _BATCH]
-            found = self._session.store.records(some)
+            found = self._session.store.origin.records(some)
             for number in some:
                 self._check_record(number, found.get(number))
             done += len(some)

@@ -110,6 +110,11 @@ class SqliteStore:
         """The file's path."""
         return str(self.path)
 
+    @property
+    def origin(self) -> "SqliteStore":
+        """See `Store.origin`."""
+        return self
+
     def create(self, header: StoredHeader, entry: bytes) -> None:
         """See `Store.create`: tables, header and first entry in one transaction, never half a vault."""
         with _translated(), self._transaction() as db:
@@ -201,6 +206,9 @@ class SqliteStore:
                 return
             after = rows[-1][0]
 
+    def let_go(self, addresses: Iterable[int] | None) -> None:
+        """See `Store.let_go`: there are no other copies."""
+
     def part(self, name: str) -> bytes | None:
         """See `Store.part`."""
         with _translated():
@@ -254,6 +262,7 @@ class SqliteStore:
 
     def lock(self, *, exclusive: bool) -> None:
         """See `Store.lock`. The lock is on a file beside the vault, never on the vault itself."""
+        self._unlock()  # one lock each, the later one
         path = f"{self._real}.lock"
         try:  # never through a link, which may lead anywhere
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
@@ -288,6 +297,9 @@ class SqliteStore:
         if db is not None:
             with _translated():
                 db.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
         sidecar, self._sidecar = self._sidecar, None
         if sidecar is not None:
             fcntl.flock(sidecar, fcntl.LOCK_UN)  # a child forked this very moment still has the file open

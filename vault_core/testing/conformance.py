@@ -9,6 +9,7 @@ Rules (`vault_core.store.base`):
 # ruff: noqa: ARG002  a fixture may be asked for what it does, not for its value
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -246,7 +247,10 @@ class StoreConformance:
         store.moved()
         commit(other)
 
-        assert store.moved()
+        until = time.monotonic() + store.capabilities.lag
+        while not (moved := store.moved()) and time.monotonic() < until:
+            time.sleep(0.001)
+        assert moved
         assert store.head() == 2
 
     # reading
@@ -326,6 +330,20 @@ class StoreConformance:
 
         assert other.records([at(2, 0), at(2, 1), at(3)]) == {at(2, 0): bytes(6), at(2, 1): b"kept", at(3): b"new"}
 
+    def test_no_copy_of_what_was_erased_answers_any_more(self, store: Store, other: Store) -> None:
+        commit(store, b"secret")
+        assert other.records([at(2)]) == {at(2): b"secret"}
+        commit(store, erase=[at(2)])
+
+        other.let_go([at(2)])
+
+        assert store.records([at(2)]) == other.records([at(2)]) == {at(2): bytes(6)}
+
+    def test_the_origin_holds_what_the_store_shows(self, store: Store) -> None:
+        commit(store, b"record", put_parts=[("part", b"body")])
+
+        assert contents(store.origin) == contents(store)
+
     def test_erasing_twice_or_nothing_changes_nothing(self, store: Store) -> None:
         commit(store, b"secret")
         commit(store, erase=[at(2)])
@@ -396,6 +414,12 @@ class StoreConformance:
         store.close()
 
         other.lock(exclusive=True)
+
+    def test_saying_it_twice_is_one_hold(self, place: Place, store: Store, other: Store) -> None:
+        for exclusive in (False, store.capabilities.exclusive, store.capabilities.exclusive, False):
+            store.lock(exclusive=exclusive)
+
+        other.lock(exclusive=False)
 
     def test_closing_twice_and_abandoning_do_no_harm(self, place: Place, store: Store, other: Store) -> None:
         commit(store, b"record")
