@@ -11,8 +11,8 @@ import platformdirs
 from vault_core.errors import InvalidInputError
 from vault_core.store.base import Store
 from vault_core.store.cache import CachedStore, cache_folder
-from vault_core.store.retry import RetryingStore
 from vault_core.store.ephemeral import EphemeralStore
+from vault_core.store.retry import RetryingStore
 from vault_core.store.sqlite import SqliteStore
 
 REMOTE = {  # URL scheme -> module, class, extra
@@ -70,7 +70,7 @@ def _split(text: str) -> SplitResult:
 
 
 def _remote(url: str, scheme: str, *, create: bool, read_only: bool) -> Store:
-    """A store beyond this machine that tries again, with a cache in front. Its client is imported when it is asked for."""
+    """A store beyond this machine: it tries again, and has a cache in front. Its client is imported when asked for."""
     room, name, extra = REMOTE[scheme]
     url, folder = _without_cache(url, default="no" if scheme == "file" else "yes")
     try:
