@@ -4,7 +4,7 @@ import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 
@@ -47,7 +47,7 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
         raise InvalidInputError("a location is a path or a URL that is not empty")
     if "://" not in text:
         return SqliteStore(_expanded(text), create=create, read_only=read_only)
-    url = urlsplit(text)
+    url = _split(text)
     if url.scheme == "memory":
         if not create:
             raise InvalidInputError("memory:// begins empty: make it with Vault.create, and share the store it returns")
@@ -57,6 +57,13 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
     if url.scheme in REMOTE:
         return _remote(text, url.scheme, create=create, read_only=read_only)
     raise InvalidInputError(f"there is no store for {url.scheme}:// in this version; use a path to a file")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise InvalidInputError("this is not a URL; use a path to a file") from None
 
 
 def _remote(url: str, scheme: str, *, create: bool, read_only: bool) -> Store:
