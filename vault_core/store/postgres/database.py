@@ -22,6 +22,7 @@ from vault_core.errors import SessionStateError, UnavailableError
 from vault_core.store.postgres.address import Address
 from vault_core.store.postgres.listener import Listener
 from vault_core.store.postgres.refusals import refusal
+from vault_core.store.postgres.rows import DURABLE
 
 CONNECTIONS = 4  # of one process; a server has a hundred by default, for everybody
 _IDLE = 60.0  # seconds after which an unused connection is closed
@@ -142,10 +143,7 @@ class Database:
 
 
 def _durable(db: Connection) -> None:
-    """Where the database's owner has turned waiting for the disk off, a vault turns it on."""
-    db.execute(
-        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-    )
+    db.execute(DURABLE, (False,))
 
 
 if hasattr(os, "register_at_fork"):
