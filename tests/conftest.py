@@ -28,6 +28,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
             monkeypatch.delenv(name)
     state = tmp_path_factory.mktemp("state", numbered=True)
     monkeypatch.setenv("STRONGROOM_STATE_DIR", str(state))
+    monkeypatch.setenv("STRONGROOM_CACHE_DIR", str(state / "cache"))
     return state
 
 

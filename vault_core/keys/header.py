@@ -113,10 +113,14 @@ class Header:
         Raises:
             VaultTamperedError: someone without the MEK wrote this header.
         """
+        if not self.made_under(stored, mek):
+            raise VaultTamperedError("the header was changed by someone without the vault's key")
+
+    def made_under(self, stored: StoredHeader, mek: Key) -> bool:
+        """Whether the MAC is the one that a holder of this MEK makes."""
         key = derive_key(mek, HEADER_LABEL, self.vault)
         try:
-            if not same(mac(key, stored.body), stored.mac[:32]):
-                raise VaultTamperedError("the header was changed by someone without the vault's key")
+            return same(mac(key, stored.body), stored.mac[:32])
         finally:
             key.wipe()
 

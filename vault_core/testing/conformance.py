@@ -415,6 +415,12 @@ class StoreConformance:
 
         other.lock(exclusive=True)
 
+    def test_saying_it_twice_is_one_hold(self, place: Place, store: Store, other: Store) -> None:
+        for exclusive in (False, store.capabilities.exclusive, store.capabilities.exclusive, False):
+            store.lock(exclusive=exclusive)
+
+        other.lock(exclusive=False)
+
     def test_closing_twice_and_abandoning_do_no_harm(self, place: Place, store: Store, other: Store) -> None:
         commit(store, b"record")
         for _ in range(2):
