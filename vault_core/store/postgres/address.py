@@ -105,20 +105,29 @@ def _read(base: str, query: str) -> dict[str, str]:
         raise InvalidInputError(
             "this is no URL of a database: postgresql://user@host:port/database?vault=NAME"
         ) from None
-    return {name: str(value) for name, value in found.items() if value not in (None, "")}
+    given = {name: str(value) for name, value in found.items() if value not in (None, "")}
+    if not all(number.isdigit() for number in given.get("port", "").split(",") if number):
+        raise InvalidInputError("the port in the URL is not a number")
+    return given
 
 
 def _shown(found: Mapping[str, str], ours: Mapping[str, str]) -> str:
     user = f"{quote(found['user'])}@" if "user" in found else ""
-    host = found.get("host", "")
-    outside = {} if "/" not in host else {"host": host}  # the folder of a socket stands among the options
-    place = "" if outside else (f"[{host}]" if ":" in host and "," not in host else host)
-    port = f":{found['port']}" if "port" in found and place else ""
-    outside |= {"port": found["port"]} if "port" in found and not place else {}
+    host, port = found.get("host", ""), found.get("port", "").strip(",")
+    outside = {} if "/" not in host else {"host": host, "port": port}  # a socket's folder stands among the options
+    place = "" if outside else _place(host, port)
+    outside |= {} if host else {"port": port}
     rest = {name: value for name, value in found.items() if name not in _IN_PLACE and _LIBPQ.get(name)}
     options = {name: value for name, value in (dict(ours) | outside | rest).items() if value}
     asked = "&".join(f"{name}={quote(value)}" for name, value in options.items())
-    return f"postgresql://{user}{place}{port}/{quote(found.get('dbname', ''))}" + (f"?{asked}" if asked else "")
+    return f"postgresql://{user}{place}/{quote(found.get('dbname', ''))}" + (f"?{asked}" if asked else "")
+
+
+def _place(host: str, port: str) -> str:
+    hosts = host.split(",")
+    ports = port.split(",") if "," in port else [port] * len(hosts)
+    shown = [f"[{one}]" if ":" in one else one for one in hosts]
+    return ",".join(f"{one}:{number}" if one and number else one for one, number in zip(shown, ports, strict=False))
 
 
 def _conninfo(found: Mapping[str, str], *, pooler: bool) -> str:

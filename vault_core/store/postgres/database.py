@@ -22,10 +22,12 @@ from vault_core.errors import SessionStateError, UnavailableError
 from vault_core.store.postgres.address import Address
 from vault_core.store.postgres.listener import Listener
 from vault_core.store.postgres.refusals import refusal
+from vault_core.store.postgres.rows import DURABLE
 
 CONNECTIONS = 4  # of one process; a server has a hundred by default, for everybody
 _IDLE = 60.0  # seconds after which an unused connection is closed
 _LOOK = 2.0  # seconds without a connection after which we look whether the server is there at all
+_FIRST_LOOK = 0.25  # the first time: who gave a wrong password shall hear so at once
 _PATIENCE = 30.0  # seconds to wait for a connection that others use
 _GIVE_UP = 1.0  # the pool's own attempts to connect; the next call begins anew
 
@@ -117,14 +119,15 @@ class Database:
         return {"autocommit": True, **({"prepare_threshold": None} if self._pooler else {})}
 
     def _take(self) -> Connection:
-        end = time.monotonic() + _PATIENCE
+        end, patience = time.monotonic() + _PATIENCE, _FIRST_LOOK
         while True:
             try:
-                return self._pool.getconn(timeout=_LOOK)
+                return self._pool.getconn(timeout=patience)
             except PoolClosed:
                 raise SessionStateError("this session is closed; open a new one") from None
             except PoolTimeout:
                 self.reach()
+                patience = _LOOK
                 if time.monotonic() > end:
                     raise UnavailableError(
                         f"all {CONNECTIONS} connections of this program are in use for too long; try again"
@@ -140,10 +143,7 @@ class Database:
 
 
 def _durable(db: Connection) -> None:
-    """Where the database's owner has turned waiting for the disk off, a vault turns it on."""
-    db.execute(
-        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-    )
+    db.execute(DURABLE, (False,))
 
 
 if hasattr(os, "register_at_fork"):

@@ -99,7 +99,6 @@ def refusal(error: psycopg.Error) -> VaultError:
 
 def _one_line(text: str) -> str:
     """The last of what was tried, which is the reason; without the address, which the caller knows."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    reasons = [line for line in lines if not line.startswith(("- ", "Is the server running", "Multiple"))]
-    last = reasons[-1] if reasons else "no reason given"
-    return last.rpartition(" failed: ")[2].removeprefix("FATAL: ").strip()[:300]
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no reason given"]
+    reason = [line for line in lines if " failed: " in line] or lines
+    return reason[-1].rpartition(" failed: ")[2].removeprefix("FATAL: ").strip()[:300]

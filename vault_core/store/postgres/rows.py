@@ -31,6 +31,10 @@ _TAMPERED = "the vault's tables are damaged"
 
 Connection = psycopg.Connection[Any]
 
+# Where the database's owner has turned waiting for the disk off, a vault turns it on: for a transaction, or for good.
+DURABLE = """
+    SELECT set_config('synchronous_commit', 'on', %b) WHERE current_setting('synchronous_commit') = 'off'
+"""
 HEADER = "SELECT header, mac FROM strongroom.vault WHERE id = %b"
 LOCKED = HEADER + " FOR UPDATE"
 HEAD = "SELECT max(seq) FROM strongroom.entry WHERE vault = %b"
@@ -117,6 +121,7 @@ def begin(db: Connection, vault: UUID, *, pooler: bool) -> Head:
             for name, value in SETTINGS.items():
                 if not name.startswith("tcp_"):
                     db.execute("SELECT set_config(%b, %b, true)", (name, value))
+            db.execute(DURABLE, (True,))
         header = db.execute(LOCKED, (vault,), binary=True)
         seq = db.execute(HEAD, (vault,), binary=True)  # its own statement: one that waited sees what came meanwhile
     return Head(_seq(seq.fetchone()), _header(header.fetchone()))

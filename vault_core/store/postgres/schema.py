@@ -95,6 +95,10 @@ GRANTS = (
     "UPDATE (body) ON strongroom.record",
     "UPDATE (name, body) ON strongroom.part",
 )
+_LET_IN = """
+    SELECT has_schema_privilege(%s, 'strongroom', 'USAGE')
+    AND has_column_privilege(%s, 'strongroom.part', 'body', 'UPDATE')
+"""
 _FOUND = """
     SELECT c.relname, a.attname, format_type(a.atttypid, NULL)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -181,4 +185,6 @@ def _let_in(db: psycopg.Connection[Any], role: str) -> bool:
         db.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
     for grant in GRANTS:
         db.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(grant), name))
+    if db.execute(_LET_IN, (role, role)).fetchone() != (True,):  # who may not grant is only warned
+        raise psycopg.errors.InsufficientPrivilege
     return missing
