@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from itertools import pairwise
 
 from vault_core.errors import (
     ConflictError,
@@ -167,6 +168,7 @@ class ObjectStore:
         self._check()
         first = max(after >> 24, 0)
         found = sorted(self._numbers(max(first - 1, 0)))
+        self._check_contiguous(found)
         for start in range(0, len(found), WINDOW):
             batch = [seq for seq in found[start : start + WINDOW] if seq >= first]
             for seq in batch:
@@ -281,10 +283,11 @@ class ObjectStore:
 
     def _still_there(self, tag: str | None) -> bool:
         """Whether an object that was rewritten still holds the entry that was there."""
-        entry = self._blocks.entry(self._seq) if tag is not None else None
-        if entry is None or sha256(entry).digest() != self._digest:
+        front = self._blocks.find(self._seq) if tag is not None else None
+        entry = self._blocks.entry(self._seq) if front is not None else None
+        if front is None or entry is None or sha256(entry).digest() != self._digest:
             return False
-        self._tag = self._tag_here() or ""
+        self._take(self._seq, front)
         return True
 
     def _search(self) -> None:
@@ -466,6 +469,12 @@ class ObjectStore:
         elif folder == ERASE and number <= self._seq:
             self._rewriter.finish(number)
         # else it belongs to a commit that is being made just now, or never was
+
+    def _check_contiguous(self, numbers: Sequence[int]) -> None:
+        """Nothing lies beyond a number that nobody has taken. A listing of a folder may miss what is made meanwhile."""
+        for before, number in pairwise(numbers):
+            if number > before + 1 and number > self._seq and self._bucket.tag(log_name(number - 1)) is None:
+                raise VaultTamperedError("a commit of the log is missing")
 
     def _probe(self) -> None:
         """Try out whether the store keeps conditions: writers would overwrite each other's commits otherwise."""
