@@ -80,6 +80,7 @@ class ObjectStore:
         self._looked, self._moved = float("-inf"), True
         self._stored_header: tuple[int, StoredHeader] | None = None
         self._hinted = 0
+        self._fresh = set[str]()
         if not create:
             self._look()
             if self._seq == 0:
@@ -115,7 +116,7 @@ class ObjectStore:
 
     def read_header(self) -> StoredHeader:
         """See `Store.read_header`."""
-        self._look()
+        self._look_unless_fresh("header")
         if self._seq == 0:
             raise VaultNotFoundError("there is no vault in this place yet; make one with Vault.create")
         return self._read_header()
@@ -127,13 +128,15 @@ class ObjectStore:
         """
         self._check()
         if not self._making and time.monotonic() - self._looked >= self._staleness:
+            self._blocks.forget()
             self._look()
+            self._fresh = {"head", "header"}
         moved, self._moved = self._moved, False
         return moved
 
     def head(self) -> int:
         """See `Store.head`."""
-        self._look()
+        self._look_unless_fresh("head")
         return self._seq
 
     def append(self, make: Callable[[Head], Change | None]) -> Change | None:
@@ -142,6 +145,7 @@ class ObjectStore:
         if self._making:
             raise SessionStateError("a commit is being made already; inside transact, write with its tx")
         for _ in range(_TRIES):
+            self._blocks.forget()
             self._look()
             change = self._made(make)
             if change is None or self._carried_out(change):
@@ -256,11 +260,20 @@ class ObjectStore:
         self._check()
         if self._making:
             return
-        self._blocks.forget()
+        self._fresh = set[str]()
         if self._seq == 0 or not self._step():
             self._seq, self._moved = 0, True
             self._search()
         self._looked = time.monotonic()
+
+    def _look_unless_fresh(self, what: str) -> None:
+        """The look of `moved` serves the first `head` and the first header after it: who follows asks in that order."""
+        self._check()
+        if what in self._fresh:
+            self._fresh.discard(what)
+        else:
+            self._blocks.forget()
+            self._look()
 
     def _step(self) -> bool:
         """Look at the head and beyond it; False if what was seen before is not there any more."""
