@@ -50,7 +50,7 @@ def test_whatever_was_acknowledged_is_there_once_and_the_rest_once_or_not_at_all
 ) -> None:
     given_up = [work(tmp_path, kind, keys, seed) for seed in range(start, min(start + GROUP, SEQUENCES))]
 
-    assert any(given_up) or len(given_up) < GROUP  # or nothing was ever in doubt
+    assert any(given_up) or start > 0  # nothing was ever in doubt, if no operation was given up
 
 
 # what it must find
