@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support import vaults
-from support.places import KINDS, PLACES
+from support.places import KINDS
 from vault_core import (
     ConflictError,
     Draft,
@@ -58,6 +58,9 @@ def source(tmp_path: Path) -> EphemeralStore:
     return store
 
 
+PlaceOf = Callable[[str, Path], Place]
+
+
 @pytest.fixture
 def target() -> EphemeralStore:
     return EphemeralStore()
@@ -72,11 +75,13 @@ def opened(store: Any, folder: Path, **options: Any) -> Vault:
 
 @pytest.mark.parametrize("to", KINDS)
 @pytest.mark.parametrize("by", KINDS)
-def test_the_copy_holds_the_same_bytes_and_opens_with_the_same_key(tmp_path: Path, by: str, to: str) -> None:
+def test_the_copy_holds_the_same_bytes_and_opens_with_the_same_key(
+    tmp_path: Path, place_of: PlaceOf, by: str, to: str
+) -> None:
     folders = [tmp_path / "from", tmp_path / "to"]
     for folder in folders:
         folder.mkdir()
-    places = [PLACES[kind](folder) for kind, folder in zip((by, to), folders, strict=True)]
+    places = [place_of(kind, folder) for kind, folder in zip((by, to), folders, strict=True)]
     with Vault.create(places[0].create(), unlock=vaults.key_in(tmp_path)) as vault:
         fill(vault)
         chain = vault.verify().chain_hash
@@ -171,13 +176,13 @@ class Interrupted(BaseException):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.value)
 def test_stopped_at_any_write_it_is_no_vault_yet_or_a_whole_one_and_goes_on(
-    tmp_path: Path, source: EphemeralStore, kind: str, fault: Fault
+    tmp_path: Path, place_of: PlaceOf, source: EphemeralStore, kind: str, fault: Fault
 ) -> None:
     writes = 0
     while True:
         folder = tmp_path / str(writes)
         folder.mkdir()
-        place = PLACES[kind](folder)
+        place = place_of(kind, folder)
         faulty = FaultyStore(place.create(), counted=["create", "append"])
         faulty.fail(fault, at=writes)
         try:
