@@ -1,5 +1,6 @@
 """Copying a vault between stores: the same bytes, checked in clear, resumable, and no vault before it is whole."""
 
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -166,11 +167,22 @@ def test_a_commit_of_thousands_of_records_is_copied(tmp_path: Path, target: Ephe
     assert contents(target) == contents(source)
 
 
+def test_memory_does_not_grow_with_the_vault(tmp_path: Path) -> None:
+    with vaults.create(tmp_path) as vault:
+        for batch in range(12):
+            rows = [(f"row {batch} {n}", bytes(20_000)) for n in range(100)]
+            vault.items("chat").put_many(rows)
+    assert (tmp_path / vaults.NAME).stat().st_size > 24e6
+
+    tracemalloc.start()
+    copy_vault(tmp_path / vaults.NAME, tmp_path / "copy.vault")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 18e6  # 500 records at once, and SQLite keeps its own
+
+
 # interrupted
-
-
-class Interrupted(BaseException):
-    """What a test stops a copy with."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
