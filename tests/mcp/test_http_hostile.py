@@ -250,3 +250,40 @@ def test_a_token_file_of_another_user_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInputError, match="no file of yours"):
         http.token(str(path), None)
+
+
+LISTEN = {
+    "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+    "params": {
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        },
+        "notifications": {"resourceSubscriptions": ["memory://recent", *(f"memory://{n}" for n in range(1_000))]},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.anyio
+async def test_clients_that_listen_and_never_read_hold_up_no_write(folder: Path) -> None:
+    body = json.dumps(LISTEN)
+    headers = {
+        **GOOD,
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Mcp-Method": LISTEN["method"],
+    }
+    headers["MCP-Protocol-Version"] = "2026-07-28"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with http_server(folder, "--http", "0") as running, ExitStack() as stack:
+        whole = f"POST /mcp HTTP/1.1\r\nHost: {urlsplit(running.where).netloc}\r\n{lines}\r\n{body}"
+        for _ in range(5):
+            end = stack.enter_context(connected(running.where))
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+            end.sendall(whole.encode())
+            assert end.recv(15) == b"HTTP/1.1 200 OK"
+        async with over_http(running.where) as client:
+            for number in range(30):
+                with anyio.fail_after(WAIT):
+                    await store(client, f"thought {number}")

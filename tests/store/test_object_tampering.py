@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support import FULL
+from support import FULL, strangers
 from support.object_scenes import (
     OBJECT_FAMILIES,
     VAULT,
@@ -26,12 +26,14 @@ from support.object_scenes import (
 from support.strangers import FAMILIES, Family
 from support.tamper import Finding, ask, judge
 from vault_core import RollbackError, VaultError
+from vault_core.crypto import RECORD, Place
 from vault_core.log import log
+from vault_core.session import verify
 from vault_core.store.object import blocks, erasing, layout, store
 
 WINDOW = 4
 SOME = 1 if FULL else 9  # of the attacks, one in so many
-FLIPS = 4_000 if FULL else 400
+FLIPS = 4_000 if FULL else 150
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,10 +76,19 @@ def test_changed_objects_are_refused_or_change_nothing(
         put_objects_in(scene.place, objects)
         return objects != scene.states[-1]
 
-    attacked(scene, chosen(family(scene), OBJECT_FAMILIES.index(family)), change)
+    def told(name: str) -> bool:  # what lies under a stub's name is not looked at while its pack answers
+        return not any(one in name for one in stubs)
+
+    stubs = [name for name, body in scene.states[-1].items() if body.startswith(layout.STUB)]
+    attacked(scene, chosen(family(scene), OBJECT_FAMILIES.index(family)), change, told)
 
 
-def attacked(scene: ObjectScene, changes: list[tuple[str, object]], change: Callable[..., bool]) -> None:
+def attacked(
+    scene: ObjectScene,
+    changes: list[tuple[str, object]],
+    change: Callable[..., bool],
+    told: Callable[[str], bool] = lambda _: True,
+) -> None:
     """Every change while nobody looks, and under an open session."""
     problems, unnoticed = [], []
     for name, edit in changes:
@@ -95,7 +106,7 @@ def attacked(scene: ObjectScene, changes: list[tuple[str, object]], change: Call
         unnoticed += [] if finding.noticed or not changed else [f"{name}, under a session"]
     scene.restore()
     assert problems == []
-    assert [name for name in unnoticed if not is_a_cache(name)] == []
+    assert [name for name in unnoticed if told(name) and not is_a_cache(name)] == []
 
 
 def named(name: object, finding: Finding) -> list[str]:
@@ -121,19 +132,39 @@ def test_a_flipped_byte_of_any_object_is_refused_or_changes_nothing(scene: Objec
     assert noticed > FLIPS // 4
 
 
-def test_a_log_that_compares_no_hashes_gives_wrong_answers(scene: ObjectScene, monkeypatch: pytest.MonkeyPatch) -> None:
+class Same:
+    """Equal to every hash."""
+
+    def digest(self) -> "Same":
+        return self
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_with_seals_that_ignore_the_place_swapped_rows_give_wrong_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The negative control: the harness finds what a product that checks less would answer."""
-    scene.restore()
+    original = Place.context
+
+    def nowhere(place: Place, kind: bytes, seq: int = 0, n: int = 0, also: bytes = b"") -> bytes:
+        return original(place, kind, also=also) if kind == RECORD else original(place, kind, seq, n, also)
+
     monkeypatch.setattr(log, "same", lambda *_: True)
     monkeypatch.setattr(log, "check_mac", lambda *_: None)
+    monkeypatch.setattr(verify, "sha256", lambda _: Same())
+    monkeypatch.setattr(Place, "context", nowhere)
+    scene = build_objects(tmp_path / "scene", packed=True)
     problems = []
-    for name, edit in FAMILIES[10](scene):
+    for name, edit in islice(strangers.swapped(scene), 0, None, 3):
         scene.restore()
         scene.change(edit)
         problems += named(name, judge(scene, kinds=VaultError))
-    scene.restore()
 
-    assert problems != []
+    assert any("another answer" in problem for problem in problems)
 
 
 def test_every_earlier_state_is_refused_by_a_machine_that_has_seen_the_newest(scene: ObjectScene) -> None:

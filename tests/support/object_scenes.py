@@ -19,7 +19,19 @@ from support.vaults import key_in
 from vault_core import Vault
 from vault_core.store import StoredHeader
 from vault_core.store.object import ObjectStore
-from vault_core.store.object.layout import BLOCK, PART, Commit, encode, log_name, part_name, part_of
+from vault_core.store.object.layout import (
+    BLOCK,
+    PART,
+    Commit,
+    decode,
+    encode,
+    log_name,
+    pack_name,
+    part_name,
+    part_of,
+    seqs_of,
+    window_of,
+)
 from vault_core.store.sqlite import FILLING, SCHEMA
 
 VAULT = "vault"
@@ -153,10 +165,11 @@ def edited(present: Objects, image: bytes, edit: Edit) -> dict[str, bytes]:
         with suppress(sqlite3.OperationalError):
             edit(db)
         after = _rows(db)
-    objects = dict(present)
-    for seq in _changed(before, after):
-        if seq <= 0:
-            continue
+    objects, changed = dict(present), {seq for seq in _changed(before, after) if seq > 0}
+    for window in {window_of(seq) for seq in changed}:
+        if objects.pop(pack_name(window), None) is not None:  # what was packed lies loose again
+            changed.update(set(seqs_of(window)) & before["entry"].keys())
+    for seq in changed:
         objects.pop(log_name(seq), None)
         if seq in after["entry"] or _ns(after, seq):
             objects[log_name(seq)] = _commit(after, seq)
@@ -240,11 +253,23 @@ def objects_of_other_times(scene: ObjectScene) -> Iterator[tuple[str, Objects]]:
     for number, state in enumerate((*scene.states[:-1], scene.fork_objects, scene.sibling_objects)):
         for name, body in state.items():
             if present.get(name) != body:
-                yield f"{name} of state {number}", {**present, name: body}
+                kind = "" if _says_another(present.get(name, b""), body) else "part of no meaning: "
+                yield f"{kind}{name} of state {number}", {**present, name: body}
         if number < len(scene.states) - 1 and {n: b for n, b in state.items() if n.startswith("log/")} != {
             n: b for n, b in present.items() if n.startswith("log/")
         }:
             yield f"state {number}", state
+
+
+def _says_another(one: bytes, other: bytes) -> bool:
+    """Whether two objects with commits differ in more than a header that holds no more."""
+    if {one[:4], other[:4]} != {BLOCK}:
+        return True
+    said = []
+    for raw in (one, other):
+        pieces = decode(raw, len(raw)).pieces.values()
+        said.append([(raw[slice(*p.entry)], raw[p.starts[0] : p.starts[-1]], p.erased) for p in pieces])
+    return said[0] != said[1]
 
 
 def objects_cut(scene: ObjectScene) -> Iterator[tuple[str, Objects]]:

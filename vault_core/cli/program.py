@@ -19,7 +19,7 @@ from vault_core.cli.demo import demo
 from vault_core.cli.init import init
 from vault_core.cli.look import briefing, history, list_memories, log, search, show
 from vault_core.cli.mcp import mcp
-from vault_core.cli.moving import export, import_memories
+from vault_core.cli.moving import copy, export, import_memories
 from vault_core.cli.reembed import reembed
 from vault_core.cli.slots import slots
 from vault_core.cli.state import stats, status, verify
@@ -111,6 +111,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "consolidate": consolidate,
     "export": export,
     "import": import_memories,
+    "copy": copy,
     "unlock": unlock,
     "lock": lock,
     "status": status,

@@ -428,6 +428,8 @@ class Writer:
         scope = (query or Query()).scope(session, box)
         index = session.index(box)
         addresses = list(each(index.columns.address[scope.mask(index, searched=False)].tolist(), scope.predicate))
+        if query is not None:
+            query.check_answered()
         found = catalogue.rows(addresses)
         return [found[address] for address in addresses]
 

@@ -75,14 +75,20 @@ class Blocks:
 
     def find(self, seq: int, *, keep: bool = True) -> Front | None:
         """The object that holds a commit, or None."""
-        for name in (log_name(seq), pack_name(window_of(seq))):
-            kept = self._fronts.get(name)
-            if kept is not None and seq in kept.block.pieces:
-                return kept
+        kept = self._kept(seq)
+        if kept is not None:
+            return kept
         front = self._fetch(seq)
         if front is not None and keep:
             self.keep(front)
         return front
+
+    def _kept(self, seq: int) -> Front | None:
+        for name in (log_name(seq), pack_name(window_of(seq))):
+            front = self._fronts.get(name)
+            if front is not None and seq in front.block.pieces:
+                return front
+        return None
 
     def entry(self, seq: int) -> bytes | None:
         """An entry, or None."""
@@ -98,21 +104,19 @@ class Blocks:
 
     def entries(self, after: int, upto: int) -> Iterator[tuple[int, bytes]]:
         """Entries with after < seq <= upto, up to the first that is missing."""
-        seq = after + 1
-        while seq <= upto:
-            front = self.find(seq)
+        for seq in range(after + 1, upto + 1):
+            kept = self._kept(seq)
+            front = kept or self.find(seq)
             if front is None:
                 return
             if front.name.startswith("pack/"):
                 self._whole(front, seq, upto)
-            batch = range(seq, min(seq + (WINDOW if len(front.block.pieces) > 1 else AHEAD), upto + 1))
-            self._read_ahead([one for one in batch if one not in front.block.pieces])
-            for one in batch:
-                entry = self.entry(one)
-                if entry is None:
-                    return
-                yield one, entry
-            seq = batch[-1] + 1
+            elif kept is None:
+                self._read_ahead(range(seq + 1, min(seq + AHEAD, upto + 1)))
+            entry = self.entry(seq)
+            if entry is None:
+                return
+            yield seq, entry
 
     def header(self, seq: int) -> StoredHeader | None:
         """The header that a commit brought, read anew."""

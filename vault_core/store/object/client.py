@@ -55,6 +55,8 @@ class ObjectBucket:
                 self._no_bucket(error)
                 return None
             except foreign.PreconditionError:
+                if tag is None:
+                    raise  # an answer to a question that was not asked
                 raise ChangedError from None
             size, etag = answer.meta["size"], answer.meta["e_tag"]
             wanted = min(length, max(size - start, 0))

@@ -11,9 +11,10 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from itertools import pairwise
 
 from vault_core.errors import (
     ConflictError,
@@ -80,6 +81,7 @@ class ObjectStore:
         self._looked, self._moved = float("-inf"), True
         self._stored_header: tuple[int, StoredHeader] | None = None
         self._hinted = 0
+        self._fresh = set[str]()
         if not create:
             self._look()
             if self._seq == 0:
@@ -115,7 +117,7 @@ class ObjectStore:
 
     def read_header(self) -> StoredHeader:
         """See `Store.read_header`."""
-        self._look()
+        self._look_unless_fresh("header")
         if self._seq == 0:
             raise VaultNotFoundError("there is no vault in this place yet; make one with Vault.create")
         return self._read_header()
@@ -127,13 +129,15 @@ class ObjectStore:
         """
         self._check()
         if not self._making and time.monotonic() - self._looked >= self._staleness:
+            self._blocks.forget()
             self._look()
+            self._fresh = {"head", "header"}
         moved, self._moved = self._moved, False
         return moved
 
     def head(self) -> int:
         """See `Store.head`."""
-        self._look()
+        self._look_unless_fresh("head")
         return self._seq
 
     def append(self, make: Callable[[Head], Change | None]) -> Change | None:
@@ -142,6 +146,7 @@ class ObjectStore:
         if self._making:
             raise SessionStateError("a commit is being made already; inside transact, write with its tx")
         for _ in range(_TRIES):
+            self._blocks.forget()
             self._look()
             change = self._made(make)
             if change is None or self._carried_out(change):
@@ -168,6 +173,7 @@ class ObjectStore:
         self._check()
         first = max(after >> 24, 0)
         found = sorted(self._numbers(max(first - 1, 0)))
+        self._check_contiguous(found)
         for start in range(0, len(found), WINDOW):
             batch = [seq for seq in found[start : start + WINDOW] if seq >= first]
             for seq in batch:
@@ -255,11 +261,20 @@ class ObjectStore:
         self._check()
         if self._making:
             return
-        self._blocks.forget()
+        self._fresh = set[str]()
         if self._seq == 0 or not self._step():
             self._seq, self._moved = 0, True
             self._search()
         self._looked = time.monotonic()
+
+    def _look_unless_fresh(self, what: str) -> None:
+        """The look of `moved` serves the first `head` and the first header after it: who follows asks in that order."""
+        self._check()
+        if what in self._fresh:
+            self._fresh.discard(what)
+        else:
+            self._blocks.forget()
+            self._look()
 
     def _step(self) -> bool:
         """Look at the head and beyond it; False if what was seen before is not there any more."""
@@ -282,10 +297,11 @@ class ObjectStore:
 
     def _still_there(self, tag: str | None) -> bool:
         """Whether an object that was rewritten still holds the entry that was there."""
-        entry = self._blocks.entry(self._seq) if tag is not None else None
-        if entry is None or sha256(entry).digest() != self._digest:
+        front = self._blocks.find(self._seq) if tag is not None else None
+        entry = self._blocks.entry(self._seq) if front is not None else None
+        if front is None or entry is None or sha256(entry).digest() != self._digest:
             return False
-        self._tag = self._tag_here() or ""
+        self._take(self._seq, front)
         return True
 
     def _search(self) -> None:
@@ -477,6 +493,12 @@ class ObjectStore:
         elif folder == ERASE and number <= self._seq:
             self._rewriter.finish(number)
         # else it belongs to a commit that is being made just now, or never was
+
+    def _check_contiguous(self, numbers: Sequence[int]) -> None:
+        """Nothing lies beyond a number that nobody has taken. A listing of a folder may miss what is made meanwhile."""
+        for before, number in pairwise(numbers):
+            if number > before + 1 and number > self._seq and self._bucket.tag(log_name(number - 1)) is None:
+                raise VaultTamperedError("a commit of the log is missing")
 
     def _probe(self) -> None:
         """Try out whether the store keeps conditions: writers would overwrite each other's commits otherwise."""
