@@ -5,6 +5,7 @@ what counts are the ratios. Without --url the server is one of pixeltable-pgserv
 """
 
 import argparse
+import os
 import tempfile
 import time
 import warnings
@@ -37,6 +38,7 @@ def main() -> None:
     given = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ |= {"STRONGROOM_STATE_DIR": str(folder / "state"), "STRONGROOM_CACHE_DIR": str(folder / "cache")}
         url = given.url or stack.enter_context(_server())
         init(url)
         (folder / "key").write_text(new_key_text("file"))
@@ -48,7 +50,7 @@ def main() -> None:
 
 def _durable(url: str, folder: Path) -> None:
     """One memory, one commit, in turns with a bare INSERT of the same size, so that both meet the same disk."""
-    with Vault.create(_vault(url, "durable"), unlock=FileKey(folder / "key")) as vault, _bare(url) as bare:
+    with Vault.create(_uncached(url, "durable"), unlock=FileKey(folder / "key")) as vault, _bare(url) as bare:
         body = bytes(RECORD)
         store = PostgresStore(_vault(url, "plain"), create=True)
         store.create(*_BEGINNING)
@@ -78,7 +80,12 @@ def _bulk(url: str, folder: Path) -> None:
     print(_rate("store.records", lambda: store.records(addresses)))
     store.close()
     drafts = [Draft(content=TEXT.format(number)) for number in range(BULK)]
-    for name, place in {"PostgreSQL": _vault(url, "bulk vault"), "SQLite": folder / "bulk.vault"}.items():
+    places = {
+        "PostgreSQL": _uncached(url, "bulk vault"),
+        "PostgreSQL and a cache": _vault(url, "cached vault"),
+        "SQLite": folder / "bulk.vault",
+    }
+    for name, place in places.items():
         with Vault.create(place, unlock=FileKey(folder / "key")) as vault:
             batches = [drafts[start : start + BATCH] for start in range(0, BULK, BATCH)]
             print(_rate(f"vault.add_many, {name}", lambda v=vault, b=batches: [v.add_many(some) for some in b]))
@@ -88,7 +95,13 @@ def _bulk(url: str, folder: Path) -> None:
 def _round_trips(url: str, folder: Path) -> None:
     """How often a call waits for the server, and what it sends and receives meanwhile."""
     print("| call | round trips | ms |\n|---|---|---|")
-    with Vault.open(_vault(url, "bulk vault"), unlock=FileKey(folder / "key")) as vault, _counted() as count:
+    _calls(_uncached(url, "bulk vault"), folder, "")
+    _calls(_vault(url, "cached vault"), folder, ", with a cache")
+    print()
+
+
+def _calls(url: str, folder: Path, how: str) -> None:
+    with Vault.open(url, unlock=FileKey(folder / "key")) as vault, _counted() as count:
         calls: dict[str, Callable[[int], Any]] = {
             "search": lambda n: vault.search(f"number {n} tea", top_k=10),
             "add": lambda n: vault.add(f"another one {n}"),
@@ -98,8 +111,7 @@ def _round_trips(url: str, folder: Path) -> None:
             work(-1)
             before = count[0]
             seconds = _timed(lambda w=work: [w(number) for number in range(SEARCHES)])
-            print(f"| {name} | {(count[0] - before) / SEARCHES:.2f} | {seconds / SEARCHES * 1000:.2f} |")
-    print()
+            print(f"| {name}{how} | {(count[0] - before) / SEARCHES:.2f} | {seconds / SEARCHES * 1000:.2f} |")
 
 
 def _run() -> dict[str, Any]:
@@ -129,6 +141,10 @@ def _rate(name: str, work: Callable[[], Any]) -> str:
 
 def _vault(url: str, name: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}vault={name.replace(' ', '%20')}"
+
+
+def _uncached(url: str, name: str) -> str:
+    return f"{_vault(url, name)}&cache=no"
 
 
 @contextmanager

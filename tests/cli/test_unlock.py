@@ -143,7 +143,9 @@ def test_the_default_vault_is_in_the_user_s_data_folder(tmp_path: Path) -> None:
 
 
 def test_no_option_takes_a_secret() -> None:
-    """Options with a value, all of them; a new one is looked at here before it is let in."""
+    """Options with a value, all of them; a new one is looked at here before it is let in. A `url` with a password is
+    refused (test_store.py).
+    """
     from typer.main import get_command
 
     taken = set()
@@ -156,6 +158,6 @@ def test_no_option_takes_a_secret() -> None:
     assert taken == {
         "box", "client", "command", "destination", "embedder", "event_time", "file", "ghost_days", "id", "ids",
         "importance", "keep", "kind", "limit", "max_tokens", "memory_type", "metadata", "name", "namespace", "offset",
-        "order", "owner", "path", "profile", "query", "retain", "since", "source", "tag", "text", "thread", "timeout",
-        "top_k", "vault", "version", "weaker_than",
+        "order", "owner", "path", "profile", "query", "retain", "role", "since", "source", "tag", "text", "thread",
+        "timeout", "top_k", "url", "vault", "version", "weaker_than",
     }  # fmt: skip

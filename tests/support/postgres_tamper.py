@@ -110,7 +110,7 @@ def _made(
 
 
 def _url(server: Server, database: str, name: str) -> str:
-    return server.url(database, name)
+    return server.url(database, name, cache="no")  # what is read is the operator's, every time
 
 
 def _open(server: Server | None, database: str, folder: Path, **options: Any) -> Vault:

@@ -43,7 +43,7 @@ class Database:
     _shared: ClassVar[dict[tuple[str, bool], "Database"]] = {}
 
     def __init__(self, conninfo: str, *, pooler: bool) -> None:
-        self._conninfo, self._pooler, self.users = conninfo, pooler, 0
+        self._conninfo, self._pooler, self.users, self.pid = conninfo, pooler, 0, os.getpid()
         self._pool = ConnectionPool(
             conninfo,
             kwargs=self._options,
@@ -111,7 +111,8 @@ class Database:
         try:
             yield db
         finally:
-            self._pool.putconn(db)
+            if os.getpid() == self.pid:  # a caller's code that forked comes out of here twice
+                self._pool.putconn(db)
 
     @property
     def _options(self) -> dict[str, Any]:

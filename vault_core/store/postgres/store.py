@@ -284,7 +284,8 @@ class PostgresStore:
                         yield db, head
                         return
                 finally:
-                    _roll_back(db)
+                    if os.getpid() == self._pid:  # in a forked child it is the parent's transaction
+                        _roll_back(db)
             database.reach()
         raise UnavailableError(LOST)
 
