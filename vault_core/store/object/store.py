@@ -52,6 +52,7 @@ _STEPS = 8  # commits that are looked for one by one before asking for a listing
 _TRIES = 1_000  # commits of others that come first
 _SETTLE = 5  # times that a create without a clear answer is looked for, and sent again
 _PAUSE = 0.05  # seconds before the second time, doubled each time
+_NEVER = f'"{"0" * 32}"\n1'  # a tag that no object has
 _FOLDERS = ("log/", "pack/", "part/", "unfinished/")
 
 
@@ -210,6 +211,7 @@ class ObjectStore:
             return False
         self._check()
         try:
+            self._bucket.tidy()
             markers = self._rewriter.markers()
             if markers:
                 self._look()
@@ -495,7 +497,7 @@ class ObjectStore:
         try:
             first = self._bucket.create(name, b"one")
             second = self._bucket.create(name, b"two")
-            third = self._bucket.replace(name, b"three", f'"{"0" * 32}"') if first is not None else False
+            third = self._bucket.replace(name, b"three", _NEVER) if first is not None else False
             found = self._bucket.get(name, 0, 16)
         finally:
             with suppress(VaultError):
