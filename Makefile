@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 STATES ?= 10000
+SEQUENCES ?= 1000
 
-.PHONY: check format test test-wheel bench bench-moving bench-page bundle docs crash demo
+.PHONY: check format test test-wheel bench bench-moving bench-page bundle docs crash faults demo
 
 check: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -54,6 +55,9 @@ docs: $(READY)  ## the pages and pictures that are made from code
 
 crash: $(READY)  ## simulated power cuts: make crash STATES=1000000
 	STRONGROOM_CRASH_STATES=$(STATES) $(BIN)/python -m pytest -q tests/crash -o faulthandler_timeout=0
+
+faults: $(READY)  ## random work over stores that fail: make faults SEQUENCES=10000
+	STRONGROOM_FAULT_SEQUENCES=$(SEQUENCES) $(BIN)/python -m pytest -q tests/test_remote_faults.py
 
 demo: $(READY)  ## the README's first command, on the tree
 	$(BIN)/strongroom demo

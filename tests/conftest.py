@@ -1,12 +1,19 @@
 """Every test is a machine of its own that has seen no vault, with nothing of the user's in its environment."""
 
 import asyncio
+import itertools
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from support.postgres import Server
+
+_NUMBERS = itertools.count()  # of databases
 
 # A shell starts what runs in its background deaf to Ctrl-C, and whoever is deaf to it passes that on.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -21,6 +28,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
             monkeypatch.delenv(name)
     state = tmp_path_factory.mktemp("state", numbered=True)
     monkeypatch.setenv("STRONGROOM_STATE_DIR", str(state))
+    monkeypatch.setenv("STRONGROOM_CACHE_DIR", str(state / "cache"))
     return state
 
 
@@ -32,3 +40,33 @@ def loop() -> Iterator[None]:
     yield
     loop.close()
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["Server"]:
+    """A PostgreSQL server, started when the first test asks for it."""
+    from support.postgres import server  # its client is not needed by anybody else
+
+    with server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgres: "Server") -> str:
+    """A database with the tables for vaults, for all tests that leave the tables as they are."""
+    return postgres.database("shared")
+
+
+@pytest.fixture
+def database(postgres: "Server", shared_database: str) -> Iterator[str]:
+    """A database without a vault."""
+    yield shared_database
+    postgres.empty(shared_database)
+
+
+@pytest.fixture
+def own_database(postgres: "Server") -> Iterator[str]:
+    """A database of this test's own, with the tables for vaults, which it may change."""
+    name = f"own_{next(_NUMBERS)}"
+    yield postgres.database(name)
+    postgres.drop(name)

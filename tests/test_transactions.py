@@ -360,3 +360,16 @@ def test_a_transaction_adds_many_drafts_in_their_order(vault: Vault) -> None:
 
     assert [memory.text for memory in added] == ["milk", "tea", "milk"]
     assert (added[1].id, added[0].id) == ("drink", added[2].id)
+
+
+def test_what_a_transaction_forgets_is_not_left_in_the_journal(tmp_path: Path) -> None:
+    with vaults.create(tmp_path) as vault:
+        memory = vault.add("a secret")
+        journal = tmp_path / f"{vaults.NAME}-wal"
+        assert journal.stat().st_size > 0
+
+        vault.transact(lambda tx: tx.forget(memory.id))
+
+        assert journal.stat().st_size == 0
+        vault.transact(lambda tx: tx.add("another thought"))
+        assert journal.stat().st_size > 0, "what erases nothing pays for no purge"

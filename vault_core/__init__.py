@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from vault_core.session.verify import Report
     from vault_core.store import EphemeralStore, SqliteStore, Store
     from vault_core.store.location import default_location
-    from vault_core.transfer import ExportReport, ImportReport, Skipped
+    from vault_core.transfer import CopyReport, ExportReport, ImportReport, Skipped, copy_vault
     from vault_core.vault import Stats, Vault
 
 __version__ = "0.1.0.dev0"
@@ -66,6 +66,7 @@ _HOMES = {
     "CommandKey": "vault_core.keys",
     "ConflictError": "vault_core.errors",
     "Consolidation": "vault_core.session.consolidating",
+    "CopyReport": "vault_core.transfer",
     "Draft": "vault_core.memory",
     "Embedder": "vault_core.embedders",
     "EmbedderMismatchError": "vault_core.errors",
@@ -114,6 +115,7 @@ _HOMES = {
     "VaultNotFoundError": "vault_core.errors",
     "VaultTamperedError": "vault_core.errors",
     "WrongPassphraseError": "vault_core.errors",
+    "copy_vault": "vault_core.transfer",
     "default_location": "vault_core.store.location",
     "embedder_named": "vault_core.embedders.named",
     "new_key_text": "vault_core.keys",
@@ -143,6 +145,7 @@ __all__ = [
     "CommandKey",
     "ConflictError",
     "Consolidation",
+    "CopyReport",
     "Draft",
     "Embedder",
     "EmbedderMismatchError",
@@ -191,6 +194,7 @@ __all__ = [
     "VaultNotFoundError",
     "VaultTamperedError",
     "WrongPassphraseError",
+    "copy_vault",
     "default_location",
     "embedder_named",
     "new_key_text",

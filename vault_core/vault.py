@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -23,6 +24,7 @@ from vault_core.memory.model import TIERS
 from vault_core.memory.times import KEEP, from_micros
 from vault_core.retrieval.choice import Reranker
 from vault_core.session import Session, arriving, fading, leaving, locks, reading
+from vault_core.session.asking import asking
 from vault_core.session.briefing import brief
 from vault_core.session.changes import Change, changes
 from vault_core.session.consolidating import Consolidation, consolidate
@@ -312,14 +314,15 @@ class Vault:
         if policy is not None:
             if not isinstance(policy, ForgetPolicy):
                 raise InvalidInputError("policy must be a ForgetPolicy")
-            query = Query(namespace=namespace, filter=filter)
-            return fading.fade(self._session, self._writer, policy, query, box, dry_run=dry_run)
+            faded = partial(fading.fade, self._session, self._writer, policy, box_name=box, dry_run=dry_run)
+            return asking(Query(namespace=namespace, filter=filter), faded)
         if filter is None and namespace is None:
             raise InvalidInputError("say what to forget: ids, a filter, a namespace or a policy")
         query = Query(
             namespace=namespace, filter=filter, include_superseded=True, include_expired=True, include_archived=True
         )
-        return self._writer.forget(None, (), query, box, missing_ok=True, dry_run=dry_run)
+        forgotten = partial(self._writer.forget, None, (), box=box, missing_ok=True, dry_run=dry_run)
+        return asking(query, forgotten)
 
     def expire(self, *, box: Boxes = None, dry_run: bool = False) -> Receipt:
         """Erase what has expired, and ghosts whose time is over.
@@ -433,8 +436,9 @@ class Vault:
         """The memories that answer a query best, best first.
 
         `namespace` selects it and everything below; `exact` only that level. `filter` is a dict, a `Filter` or a
-        function of a `Memory`. `mode="lexical"` uses words alone, `"dense"` the vector alone: plain cosine,
-        min(top_k, n) hits. `thread` keeps to one conversation. `cut` drops hits that are far worse than the best.
+        function of a `Memory`, which is asked while the vault is not locked. `mode="lexical"` uses words alone,
+        `"dense"` the vector alone: plain cosine, min(top_k, n) hits. `thread` keeps to one conversation. `cut` drops
+        hits that are far worse than the best.
         `diversity`, 0 to 1, picks hits that are unlike each other; a `reranker` reads the best 50 and orders them anew.
         `explain` gives every part of a score, as `hit.parts`; they add up to `hit.score`. Phrases in double quotes must
         be there, and times ("last summer") favour what happened then. `as_of` shows what was believed and true then:

@@ -36,6 +36,8 @@ class StrongroomCipher(CipherProtocol):
         Raises:
             VaultTamperedError: it was changed, or another cipher or vault made it.
         """
+        if not isinstance(ciphertext, bytes | bytearray | memoryview):  # a forger's NULL or number
+            raise VaultTamperedError(_CLEAR)
         if ciphername != NAME:
             raise VaultTamperedError("a row of the checkpointer says that another cipher sealed it")
         return self._vault.unseal(ciphertext, purpose=_PURPOSE, box=self._box)
@@ -71,12 +73,13 @@ class StrongroomSerializer(JsonPlusSerializer):
         Raises:
             VaultTamperedError: the row is not sealed, or not as it was.
         """
-        label, sealed = data
-        kind, plus, name = label.partition("+")
+        label: Any = data[0]  # what a forger wrote into the row may be of any type
+        sealed = data[1]
+        kind, plus, name = label.partition("+") if isinstance(label, str) else ("", "", "")
         if not plus:
             raise VaultTamperedError(_CLEAR)
         said, _, plaintext = self._cipher.decrypt(name, sealed).partition(b"\x00")
-        if said != kind.encode():
+        if said != kind.encode("utf-8", "replace"):
             raise VaultTamperedError(_CLEAR)
         return super().loads_typed((kind, plaintext))
 

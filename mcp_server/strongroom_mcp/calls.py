@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from mcp.server.mcpserver import Context
 
@@ -54,13 +53,8 @@ class Desk:
 
     async def changed(self, ctx: Context[Any, Any], *memories: Memory) -> None:
         """Tell the clients that listen what has changed."""
-        for uri in (*CHANGING, *(address(memory.id) for memory in memories)):
+        for uri in (*CHANGING, *(self.scope.address(memory) for memory in memories)):
             await ctx.notify_resource_updated(uri)
-
-
-def address(id: str) -> str:
-    """The address of a memory as a resource."""
-    return f"memory://{quote(id, safe='')}"
 
 
 def _client(ctx: Context[Any, Any]) -> dict[str, str]:

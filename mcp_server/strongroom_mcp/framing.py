@@ -10,6 +10,7 @@ Rules:
 - `meant` reverses `shown`, so that an id or label that a client has read can be sent back.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,6 +53,8 @@ def shown_value(value: Any) -> Any:
         return {shown(str(key)): shown_value(one) for key, one in value.items()}
     if isinstance(value, Sequence):
         return [shown_value(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no word for it
     return value
 
 

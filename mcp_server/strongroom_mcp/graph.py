@@ -51,10 +51,13 @@ class Graph:
 
     nodes: dict[str, Node] = field(default_factory=dict)
     relations: dict[Triple, list[Memory]] = field(default_factory=dict)
+    _shown: dict[str, str] = field(default_factory=dict)
 
     def named(self, given: str) -> Node | None:
         """The entity with this name, as it is or as it was shown."""
-        return self.nodes.get(given) or next((node for name, node in self.nodes.items() if shown(name) == given), None)
+        if given not in self.nodes and not self._shown:
+            self._shown = {shown(name): name for name in self.nodes}
+        return self.nodes.get(given) or self.nodes.get(self._shown.get(given, given))
 
     def touching(self, names: Iterable[str]) -> list[Triple]:
         """The relations with an end among these names."""

@@ -4,26 +4,26 @@ See `graph` for how entities, observations and relations are kept.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, ConfigDict, Field
 
-from strongroom_mcp import graph, trust, view
+from strongroom_mcp import budget, graph, trust
 from strongroom_mcp.calls import Desk
 from strongroom_mcp.framing import shown
 from strongroom_mcp.graph import Graph, Node, Triple
-from strongroom_mcp.limits import MAX_REPLY_BYTES
 from strongroom_mcp.scope import Scope
-from strongroom_mcp.shapes import Label, Query, Text
+from strongroom_mcp.shapes import Label, Offset, Query, Sparing, Text
 from vault_core import Draft, Memory, Vault
 
 T = TypeVar("T")
+Seen = TypeVar("Seen", "SeenEntity", "SeenRelation")
 GRAPH = "memory://knowledge-graph"
 _MAX = 100  # entities, relations or observations of a call, and observations of each
 _HITS = 20
-_TOO_LARGE = "The answer is too large for one reply. Ask for less with search_nodes or open_nodes."
 
 
 class Entity(BaseModel):
@@ -71,21 +71,31 @@ class Deletions(BaseModel):
     )
 
 
-class SeenEntity(BaseModel):
-    """An entity as it is shown."""
+class SeenEntity(Sparing):
+    """An entity as it is shown.
+
+    What is `shortened` can be read in full at the addresses in `whole`.
+    """
+
+    spared = frozenset({"shortened", "whole"})
 
     name: str
     entityType: str  # noqa: N815  the reference server's name
     observations: list[str]
+    whole: list[str] = Field(default=[])
+    shortened: list[str] = Field(default=[])
 
 
-class SeenRelation(BaseModel):
+class SeenRelation(Sparing):
     """A relation as it is shown."""
 
     model_config = ConfigDict(populate_by_name=True)
     start: str = Field(alias="from")
     to: str
     relationType: str  # noqa: N815  the reference server's name
+    whole: list[str] = Field(default=[])
+    shortened: list[str] = Field(default=[])
+    spared = frozenset({"shortened", "whole"})
 
 
 class Entities(BaseModel):
@@ -100,18 +110,25 @@ class Relations(BaseModel):
     relations: list[SeenRelation]
 
 
-class Nodes(BaseModel):
-    """Entities, and the relations that touch them."""
+class Nodes(Sparing):
+    """Entities, and the relations that touch them.
 
+    `omitted` observations and relations did not fit; the same question with `offset` set to `next_offset` has them.
+    """
+
+    spared = frozenset({"omitted", "next_offset"})
     entities: list[SeenEntity]
     relations: list[SeenRelation]
+    omitted: int = 0
+    next_offset: int | None = None
 
 
-class Added(BaseModel):
+class Added(Sparing):
     """The observations of one entity that are new."""
 
     entityName: str  # noqa: N815  the reference server's name
     addedObservations: list[str]  # noqa: N815  the same
+    shortened: list[str] = Field(default=[])
 
 
 class AddedAll(BaseModel):
@@ -133,39 +150,44 @@ class GraphReading:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def read_graph(self) -> Nodes:
+    async def read_graph(self, offset: Offset = 0) -> Nodes:
         """Read the entire knowledge graph."""
-        return await self._desk.read(lambda vault, scope: _seen(found := graph.read(vault, scope), found.nodes))
+        return await self._desk.read(
+            lambda vault, scope: _seen(found := graph.read(vault, scope), found.nodes, scope, offset)
+        )
 
     async def search_nodes(
         self,
         query: Annotated[
             Query, Field(description="The search query to match against entity names, types, and observation content")
         ],
+        offset: Offset = 0,
     ) -> Nodes:
         """Search for nodes in the knowledge graph based on a query."""
 
         def work(vault: Vault, scope: Scope) -> Nodes:
             found = graph.read(vault, scope, untrusted=False)
-            return _seen(found, [*_saying(found, query), *_hits(vault, scope, query)])
+            return _seen(found, [*_saying(found, query), *_hits(vault, scope, query)], scope, offset)
 
         return await self._desk.read(work)
 
     async def open_nodes(
         self,
         names: Annotated[list[Label], Field(max_length=_MAX, description="An array of entity names to retrieve")],
+        offset: Offset = 0,
     ) -> Nodes:
         """Open specific nodes in the knowledge graph by their names."""
 
         def work(vault: Vault, scope: Scope) -> Nodes:
             found = graph.read(vault, scope)
-            return _seen(found, [node.name for name in names if (node := found.named(name)) is not None])
+            nodes = [node.name for name in names if (node := found.named(name)) is not None]
+            return _seen(found, nodes, scope, offset)
 
         return await self._desk.read(work)
 
     async def resource(self) -> str:
         """The full knowledge graph with all entities and relations."""
-        return (await self.read_graph()).model_dump_json(by_alias=True)
+        return (await self.read_graph()).model_dump_json(by_alias=True)  # says itself what is left out
 
 
 class GraphWriting:
@@ -184,7 +206,8 @@ class GraphWriting:
             fresh = {one.name: one for one in reversed(entities) if found.named(one.name) is None}
             new = [one for one in entities if fresh.get(one.name) is one]
             _put(vault, scope, [draft for one in new for draft in _drafts(one, scope)])
-            return Entities(entities=[_entity(one.name, one.entityType, one.observations) for one in new])
+            seen = [_entity(one.name, one.entityType, one.observations) for one in new]
+            return Entities(entities=budget.together(seen))
 
         return await self._write(ctx, "create_entities", work)
 
@@ -197,7 +220,7 @@ class GraphWriting:
             found = graph.read(vault, scope)
             new = [one for one in dict.fromkeys(one.triple for one in relations) if one not in found.relations]
             _put(vault, scope, [graph.relation(one, scope, trust.AGENT) for one in new])
-            return Relations(relations=[_relation(one) for one in new])
+            return Relations(relations=budget.together([_relation(one) for one in new]))
 
         return await self._write(ctx, "create_relations", work)
 
@@ -217,7 +240,7 @@ class GraphWriting:
                 drafts += [graph.observation(node.name, node.type, text, scope, trust.AGENT) for text in new]
                 results.append(Added(entityName=shown(node.name), addedObservations=[shown(text) for text in new]))
             _put(vault, scope, drafts)
-            return AddedAll(results=results)
+            return AddedAll(results=budget.together(results))
 
         return await self._write(ctx, "add_observations", work)
 
@@ -327,20 +350,61 @@ def _hits(vault: Vault, scope: Scope, query: str) -> list[str]:
     return [str(name) for hit in hits if (name := hit.memory.metadata.get("entity")) is not None]
 
 
-def _seen(found: Graph, names: Iterable[str]) -> Nodes:
-    """Entities as they are shown, with the relations that touch them.
+def _seen(found: Graph, names: Iterable[str], scope: Scope, offset: int) -> Nodes:
+    """Entities as they are shown, then the relations that touch them: the page that begins at `offset`.
 
-    Raises:
-        ToolError: it does not fit into a reply.
+    What is counted are observations (one for an entity without any), and relations.
     """
     chosen = [node for name in dict.fromkeys(names) if (node := found.nodes.get(name)) is not None]
-    seen = Nodes(
-        entities=[_entity(node.name, node.type, node.observations) for node in chosen],
-        relations=[_relation(triple) for triple in found.touching(node.name for node in chosen)],
+    lines: list[Callable[[], SeenEntity | SeenRelation]]
+    lines = [partial(_part, node, text, scope) for node in chosen for text in node.observations or [None]]
+    triples = found.touching(node.name for node in chosen)
+    lines += [partial(_link, triple, found.relations[triple][0], scope) for triple in triples]
+    taken, omitted = budget.fitting(lines[offset:], lambda line: line())
+    return Nodes(
+        entities=_joined(one for one in taken if isinstance(one, SeenEntity)),
+        relations=[_brief(one) for one in taken if isinstance(one, SeenRelation)],
+        omitted=omitted,
+        next_offset=offset + len(taken) if omitted else None,
     )
-    if view.size(seen) > MAX_REPLY_BYTES:
-        raise ToolError(_TOO_LARGE)
-    return seen
+
+
+def _part(node: Node, text: str | None, scope: Scope) -> SeenEntity:
+    """An entity with one of its observations, and the address of the memory that has it in full."""
+    memories = node.stubs if text is None else node.observations[text]
+    seen = _entity(node.name, node.type, [] if text is None else [text])
+    return seen.model_copy(update={"whole": [scope.address(memories[0])]})
+
+
+def _link(triple: Triple, memory: Memory, scope: Scope) -> SeenRelation:
+    return _relation(triple).model_copy(update={"whole": [scope.address(memory)]})
+
+
+def _joined(entities: Iterable[SeenEntity]) -> list[SeenEntity]:
+    """Neighbours that are one entity as one."""
+    joined: list[SeenEntity] = []
+    for one in map(_brief, entities):
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and (last.name, last.entityType) == (one.name, one.entityType)
+            and "name" not in one.shortened
+        ):
+            joined[-1] = last.model_copy(
+                update={
+                    "observations": last.observations + one.observations,
+                    "whole": last.whole + one.whole,
+                    "shortened": sorted({*last.shortened, *one.shortened}),
+                }
+            )
+        else:
+            joined.append(one)
+    return joined
+
+
+def _brief(one: Seen) -> Seen:
+    """Without the address where nothing was shortened."""
+    return one if one.shortened else one.model_copy(update={"whole": []})
 
 
 def _entity(name: str, kind: str, observations: Iterable[str]) -> SeenEntity:

@@ -16,23 +16,26 @@ import secrets
 import socket
 import stat
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
-import uvicorn
 from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from strongroom_mcp import web
 from vault_core.errors import InvalidInputError, UnavailableError
 
 PATH = "/mcp"
 MIN_TOKEN = 20  # characters; those made here have 43
 MAX_BODY = 2 << 20  # bytes of a request: more than any call may have
 MAX_SESSIONS = 100
+_MAX_TOKEN_FILE = 4_096  # bytes
 
 
 def place(given: str) -> tuple[str, int]:
@@ -116,7 +119,8 @@ class _WithToken:
         if scope["type"] == "lifespan" or (scope["type"] == "http" and self._knows(scope)):
             await self._inner(scope, receive, send)
         else:
-            refusal = PlainTextResponse("the bearer token is missing or wrong", 401, {"WWW-Authenticate": "Bearer"})
+            told = {"WWW-Authenticate": "Bearer", "Connection": "close"}
+            refusal = PlainTextResponse("the bearer token is missing or wrong", 401, told)
             await refusal(scope, receive, send)
 
     def _knows(self, scope: Scope) -> bool:
@@ -128,19 +132,11 @@ class _WithToken:
 
 
 def _run(application: ASGIApp, listening: socket.socket, where: str) -> None:
-    config = uvicorn.Config(
-        application,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        lifespan="on",
-        timeout_graceful_shutdown=2,
-    )
-    server = uvicorn.Server(config)
+    running = web.server(application)
     print(f"serving {where}", file=sys.stderr, flush=True)  # noqa: T201  standard error is for the person who started it
 
     async def run() -> None:
-        await server.serve(sockets=[listening])
+        await running.serve(sockets=[listening])
 
     anyio.run(run)
 
@@ -154,18 +150,34 @@ def _is_loopback(host: str) -> bool:
 
 def _token_of(path: Path) -> str:
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-    except FileExistsError:
-        pass
+        _make_token(path)
     except OSError:
         raise UnavailableError("the token file can't be made there; choose another --token-file") from None
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise InvalidInputError("others can read the token file; make it private: chmod 600")
-        return path.read_text("ascii").strip()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+                raise InvalidInputError("the token file is no file of yours; choose another --token-file")
+            if stat.S_IMODE(found.st_mode) & 0o077:
+                raise InvalidInputError("others can read the token file; make it private: chmod 600")
+            return file.read(_MAX_TOKEN_FILE).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise UnavailableError("the token file can't be read") from None
+
+
+def _make_token(path: Path) -> None:
+    """Put a new token there, whole or not at all, unless there is something already."""
+    if os.path.lexists(path):
+        return
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+        with suppress(FileExistsError):  # of a server that was started at the same moment
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
 
 
 def _check_folder(folder: Path) -> None:

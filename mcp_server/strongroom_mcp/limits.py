@@ -12,6 +12,7 @@ MAX_IDS = 50  # of one forgetting, so that a person can read what it is about
 MAX_LIMIT = 50  # hits or entries of one reply
 MAX_QUERY = 4_096  # characters
 MAX_REPLY_BYTES = 40_000  # clients cut replies at about 25,000 tokens; the same JSON goes out twice, as text and data
+MAX_ENTRY_BYTES = 10_000  # of one entry among others, so that none keeps the rest out
 MAX_EXCERPT = 2_000  # characters of a text among others; memory_get has the rest
 MAX_PAGE = 16_000  # characters of a text that was asked for by id
 MAX_LABEL = 512  # as the vault's own

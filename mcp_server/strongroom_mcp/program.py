@@ -5,18 +5,23 @@ Rules:
   comes from a file, or from STRONGROOM_MCP_TOKEN.
 - It starts whether or not the vault can be opened: a client that sees only "server disconnected" helps nobody.
 - Standard output belongs to the protocol; what has to be said at the start is said on standard error.
+- A client waits while it starts. So nothing is imported before the options are read, and nothing looks for garbage
+  among what the imports bring, which stays: that was a fifth of the start.
 """
 
 import argparse
+import gc
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vault_core import Vault, default_location, embedder_named
-from vault_core.errors import VaultError
+from vault_core.errors import InvalidInputError, UnavailableError, VaultError
+
+if TYPE_CHECKING:
+    from vault_core import Vault
 
 TOKEN = "STRONGROOM_MCP_TOKEN"  # noqa: S105  the name of a variable
 USAGE, FAILED = 2, 1
@@ -26,6 +31,7 @@ MISSING = "the MCP server needs the extra mcp: pip install 'strongroom[mcp]'"
 def main(arguments: Sequence[str] | None = None, program: str = "python -m strongroom_mcp") -> None:
     """Serve until the client goes away, then exit."""
     given = parser(program).parse_args(arguments)
+    gc.disable()
     try:
         serve(given)
     except VaultError as error:
@@ -33,6 +39,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m stron
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        gc.enable()
 
 
 def parser(program: str) -> argparse.ArgumentParser:
@@ -68,8 +76,7 @@ def serve(given: argparse.Namespace) -> None:
     Raises:
         VaultError: the options can't be used as they stand, or something is missing.
     """
-    from vault_core.errors import InvalidInputError, UnavailableError
-
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or pydantic reads what all packages here register
     try:
         from strongroom_mcp.server import build_server
     except ModuleNotFoundError as error:
@@ -78,28 +85,38 @@ def serve(given: argparse.Namespace) -> None:
         raise
     if given.http is not None and given.socket is not None:
         raise InvalidInputError("give --http or --socket, not both")
-    build = partial(
-        build_server,
+    server = build_server(
         opener(given.vault, given.embedder, read_only=given.read_only),
         namespace=given.namespace,
         box=given.box,
         read_only=given.read_only,
         profile=given.profile or "memory",
     )
+    keep_quiet()
+    gc.freeze()
+    gc.enable()
     if given.http is None and given.socket is None:
-        build().run("stdio")
+        server.run("stdio")
         return
     from strongroom_mcp import http
 
     if given.socket is not None:
-        http.serve_socket(build(), Path(given.socket))
+        http.serve_socket(server, Path(given.socket))
     else:
         host, port = http.place(given.http)
-        http.serve(build(), host, port, http.token(given.token_file, os.environ.get(TOKEN)), given.allow_host)
+        http.serve(server, host, port, http.token(given.token_file, os.environ.get(TOKEN)), given.allow_host)
 
 
-def opener(place: str | None, embedder: str | None, *, read_only: bool) -> Callable[[], Vault]:
+def keep_quiet() -> None:
+    """Let nobody but this server write to its log: the SDK's own words are tracebacks, and may quote what was sent."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(lambda record: record.name.split(".")[0] == "strongroom_mcp")
+
+
+def opener(place: str | None, embedder: str | None, *, read_only: bool) -> "Callable[[], Vault]":
     """What opens the vault. The embedder is made at once, so that a wrong name is told at the start."""
+    from vault_core import Vault, default_location, embedder_named
+
     location = place or os.environ.get("STRONGROOM_VAULT") or str(default_location())
     made: Any = embedder_named(embedder)
     return lambda: Vault.open(location, embedder=made, read_only=read_only)

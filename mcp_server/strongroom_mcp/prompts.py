@@ -1,14 +1,15 @@
 """Prompts: what a person picks from a menu. Their words are constant; memories come as data beside them."""
 
 from mcp.server.mcpserver.prompts.base import Message, UserMessage
+from pydantic import Field
 
-from strongroom_mcp import view
+from strongroom_mcp import budget, view
 from strongroom_mcp.calls import Desk
 from strongroom_mcp.framing import meant, shown
-from strongroom_mcp.limits import MAX_QUERY
+from strongroom_mcp.limits import MAX_QUERY, MAX_REPLY_BYTES
 from strongroom_mcp.reading import condition
 from strongroom_mcp.scope import Scope
-from strongroom_mcp.shapes import Hits
+from strongroom_mcp.shapes import Hits, Sparing
 from vault_core import Vault
 from vault_core.errors import InvalidInputError
 
@@ -25,6 +26,7 @@ _REMEMBER = (
     "the web."
 )
 _HITS = 20
+_ROOM = MAX_REPLY_BYTES // 2  # bytes of the hits: the topic may be long
 
 
 class Prompts:
@@ -46,19 +48,20 @@ class Prompts:
                 filter=condition(None, [meant(tag)] if tag else None),
                 box=scope.box,
             )
-            results, omitted = view.fitting(view.hit(one, scope) for one in found)
+            results, omitted = budget.fitting(found, lambda one: view.hit(one, scope), _ROOM)
             return Hits(results=results, omitted=omitted)
 
         hits = await self._desk.read(work)
-        document = Recalled(topic=shown(topic), **hits.model_dump())
-        return [UserMessage(_RECALL), UserMessage(document.model_dump_json())]
+        about = budget.trimmed(Recalled(topic=shown(topic), results=[]), _ROOM - budget.ENVELOPE)
+        return [UserMessage(_RECALL), UserMessage(about.model_copy(update=dict(hits)).model_dump_json())]
 
     def remember(self) -> str:
         """Pick what to remember from this conversation."""
         return _REMEMBER
 
 
-class Recalled(Hits):
-    """What a prompt gives beside its words."""
+class Recalled(Hits, Sparing):
+    """What a prompt gives beside its words. memory_search finds what was `omitted`."""
 
     topic: str
+    shortened: list[str] = Field(default=[])

@@ -4,12 +4,14 @@ Rules:
 - A client names a namespace relative to the server's own; nothing it can say leads out of it.
 - Box and namespace of every vault call come from here, never from arguments or filters.
 - An id is looked up in the namespace that is named with it; without one, in the whole scope. If several memories have
-  it, the client is asked to name the namespace.
+  it, the client is asked to name the namespace. A short name (`naming`) means one memory, wherever it is.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
+from strongroom_mcp import naming
 from strongroom_mcp.framing import meant, shown
 from vault_core import Memory, MemoryNotFoundError, Vault
 from vault_core.errors import InvalidInputError
@@ -32,6 +34,19 @@ class Scope:
         """The namespace as a client sees it."""
         return [shown(label) for label in namespace[len(self.namespace) :]]
 
+    def name(self, memory: Memory) -> str:
+        """What a client calls a memory."""
+        return self.named(memory.id, memory.namespace)
+
+    def address(self, memory: Memory) -> str:
+        """The address of a memory as a resource."""
+        name = self.name(memory)
+        return f"memory://{quote(name if naming.is_short(name) else memory.id, safe='')}"
+
+    def named(self, id: str, namespace: Labels) -> str:
+        """What a client calls the memory with this id, of a namespace in this part of the vault."""
+        return naming.called(id, namespace[len(self.namespace) :])
+
     def contains(self, memory: Memory) -> bool:
         """Whether a memory is in this part of the vault."""
         return memory.box == self.box and memory.namespace[: len(self.namespace)] == self.namespace
@@ -43,6 +58,8 @@ class Scope:
             MemoryNotFoundError: there is none in this scope.
             InvalidInputError: there are several; the namespace has to be named.
         """
+        if naming.is_short(id):
+            return self._short_named(vault, id)
         for name in dict.fromkeys((id, meant(id))):
             found = self._named(vault, name, labels)
             if len(found) > 1:
@@ -64,6 +81,23 @@ class Scope:
             include_archived=True,
             box=self.box,
         )
+
+    def _short_named(self, vault: Vault, name: str) -> Memory:
+        """The memory with this short name. Looks at every one, for hardly any has a name that needs it."""
+        for memory in vault.list(
+            namespace=self.namespace,
+            filter=lambda memory: naming.short_name(memory.id, self._below(memory)) == name,
+            limit=1,
+            include_superseded=True,
+            include_expired=True,
+            include_archived=True,
+            box=self.box,
+        ):
+            return memory
+        raise MemoryNotFoundError("there is no memory with this id")
+
+    def _below(self, memory: Memory) -> Labels:
+        return memory.namespace[len(self.namespace) :]
 
     def namespace_is_shared(self, vault: Vault) -> bool:
         """Whether there are namespaces below the server's own."""

@@ -18,11 +18,19 @@ from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
 from mcp.server.mcpserver.resources.templates import ResourceSecurityError
-from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, ToolAnnotations
+from mcp.types import (
+    INVALID_PARAMS,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+    TextContent,
+    ToolAnnotations,
+)
 from pydantic import ValidationError
 from pydantic.networks import AnyUrl
 
 from mcp import MCPError
+from strongroom_mcp import budget, stdio
 from strongroom_mcp.answers import TOO_FAST, TOO_LARGE, answer
 from strongroom_mcp.calls import Desk
 from strongroom_mcp.framing import shown
@@ -32,7 +40,7 @@ from strongroom_mcp.limits import MAX_ARGUMENT_BYTES, Limits
 from strongroom_mcp.openai import OpenAi
 from strongroom_mcp.prompts import Prompts
 from strongroom_mcp.reading import Reading
-from strongroom_mcp.resources import JSON, TEMPLATE, Resources, completions
+from strongroom_mcp.resources import JSON, REST, TEMPLATE, Resources, completions
 from strongroom_mcp.scope import Scope
 from strongroom_mcp.writing import Writing
 from vault_core import Vault, __version__
@@ -125,13 +133,17 @@ class _Server(MCPServer[None]):
         named = name or tool.__name__
         self.add_tool(tool, name=named, title=title, description=inspect.getdoc(tool), annotations=annotations)
 
+    async def run_stdio_async(self) -> None:
+        """Serve over standard input and output."""
+        await stdio.serve(self._lowlevel_server)
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Run a tool, within the limits; what goes wrong is told in one sentence."""
         try:
             await self._check(name, arguments)
-            return await super().call_tool(name, arguments, context)
+            return _within_budget(await super().call_tool(name, arguments, context))
         except MCPError:
             raise
         except Exception as error:  # noqa: BLE001  the boundary: a client sees a sentence, never a traceback
@@ -143,7 +155,10 @@ class _Server(MCPServer[None]):
         """Read a resource, within the rate."""
         try:
             self._check_rate()
-            return await super().read_resource(uri, context)
+            read = await super().read_resource(uri, context)
+            for content in () if isinstance(read, InputRequiredResult) else (read := [*read]):
+                budget.check(str(content.content))
+            return read
         except MCPError:
             raise
         except Exception as error:  # noqa: BLE001  see call_tool
@@ -158,7 +173,10 @@ class _Server(MCPServer[None]):
         """Give a prompt, within the rate."""
         try:
             self._check_rate()
-            return await super().get_prompt(name, arguments, context)
+            given = await super().get_prompt(name, arguments, context)
+            for message in () if isinstance(given, InputRequiredResult) else given.messages:
+                budget.check(message.content.text if isinstance(message.content, TextContent) else "")
+            return given
         except MCPError:
             raise
         except ValueError as error:
@@ -228,6 +246,7 @@ def _add_resources(server: _Server, desk: Desk) -> None:
     server.resource("memory://recent", title="Recent memories", mime_type=JSON)(resources.recent)
     server.resource("memory://stats", title="Figures", mime_type=JSON)(resources.stats)
     server.resource(TEMPLATE, title="A memory", mime_type=JSON)(resources.memory)
+    server.resource(REST, title="The rest of a memory", mime_type=JSON)(resources.rest)
     server.completion()(completions(desk))  # type: ignore[no-untyped-call]  # the SDK's own lack
 
 
@@ -243,6 +262,14 @@ def _cause(error: BaseException) -> BaseException:
     while error.__cause__ is not None and isinstance(error, _WRAPPERS) and not isinstance(error, _ANSWERED):
         error = error.__cause__
     return error
+
+
+def _within_budget(result: CallToolResult | InputRequiredResult) -> CallToolResult | InputRequiredResult:
+    """The answer, with its JSON as text: the budget's last word, whatever the tool was."""
+    if isinstance(result, InputRequiredResult) or result.structured_content is None:
+        return result
+    text = budget.document(result.structured_content)
+    return result.model_copy(update={"content": [TextContent(type="text", text=text)]})
 
 
 def _size(arguments: dict[str, Any]) -> int:

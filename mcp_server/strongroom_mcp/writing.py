@@ -1,13 +1,14 @@
 """The tools that write. Each is one commit, durable before the reply: clients kill their servers."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from mcp.server.mcpserver import AcceptedElicitation, Context, ElicitationResult, Resolve
+from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from pydantic import Field
 
-from strongroom_mcp import trust, view
+from strongroom_mcp import budget, trust, view
 from strongroom_mcp.calls import Desk
-from strongroom_mcp.forgetting import Erase, Ids, Previews, asked, can_ask
+from strongroom_mcp.forgetting import Asked, Erase, Ids, Previews, asked, can_ask, erase, meant
 from strongroom_mcp.scope import Scope
 from strongroom_mcp.shapes import (
     Forgotten,
@@ -25,7 +26,7 @@ from strongroom_mcp.shapes import (
     Type,
     Unit,
 )
-from vault_core import Draft, InvalidInputError, Memory, Vault
+from vault_core import ConflictError, Draft, InvalidInputError, Memory, Vault
 
 _ERASED = "Nothing more to do."
 _LASTS = "The user said or confirmed this memory, so only the user decides when it expires; memory_forget asks them."
@@ -50,7 +51,7 @@ class Writing:
 
         stored = await self._desk.write(ctx, "memory_store", work)
         await self._desk.changed(ctx, *stored)
-        return StoredAll(stored=[view.stored(memory, self._desk.scope) for memory in stored])
+        return self._receipt(stored)
 
     async def memory_update(
         self,
@@ -90,18 +91,25 @@ class Writing:
 
         memory = await self._desk.write(ctx, "memory_update", work)
         await self._desk.changed(ctx, memory)
-        return StoredAll(stored=[view.stored(memory, self._desk.scope)])
+        return self._receipt([memory])
+
+    def _receipt(self, memories: Sequence[Memory]) -> StoredAll:
+        return StoredAll(stored=budget.together([view.stored(memory, self._desk.scope) for memory in memories]))
 
     def forget_tool(self) -> Any:
         """The tool `memory_forget`, which asks the user by way of this desk."""
         desk, previews = self._desk, self._previews
 
-        async def ask(ids: Ids, namespace: Namespace, ctx: Context[Any, Any]) -> Any:
-            return await asked(desk, ids, namespace, ctx)
+        async def look(ids: Ids, namespace: Namespace, ctx: Context[Any, Any]) -> Asked | None:
+            return await asked(desk, previews, ids, namespace) if can_ask(ctx) else None
+
+        async def ask(about: Annotated[Any, Resolve(look)]) -> Any:
+            return Erase(erase=False) if about is None else Elicit(about.question, Erase)
 
         async def memory_forget(
             ids: Ids,
             ctx: Context[Any, Any],
+            about: Annotated[Any, Resolve(look)],
             answer: Annotated[ElicitationResult[Erase], Resolve(ask)],
             namespace: Namespace = None,
             confirm: Annotated[
@@ -115,18 +123,16 @@ class Writing:
             agreed = isinstance(answer, AcceptedElicitation) and answer.data.erase
 
             def work(vault: Vault, scope: Scope) -> Forgotten:
-                found = list(
-                    {(m.namespace, m.id): m for m in (scope.find(vault, id_, namespace) for id_ in ids)}.values()
-                )
-                shown, omitted = view.each(found, scope, view.entry)
-                if omitted:
-                    raise InvalidInputError("these are too many to show at once; forget fewer")
-                if can_ask(ctx) and not agreed:
+                found = meant(vault, scope, ids, namespace)
+                shown = budget.together([view.entry(memory, scope) for memory in found])
+                if about is not None and not agreed:
                     return Forgotten(status="kept", memories=shown, next_step=_KEPT)
-                if not agreed and not previews.confirms(confirm, found):
+                if about is None and not previews.confirms(confirm, found):
                     token = previews.token(found)
                     return Forgotten(status="preview", memories=shown, confirm=token, next_step=_PREVIEW)
-                _erase(vault, scope, found)
+                if about is not None and not previews.confirms(about.token, found):
+                    raise ConflictError("a memory has changed since the user was asked")
+                erase(vault, scope, found)
                 return Forgotten(status="erased", memories=shown, next_step=_ERASED)
 
             done = await desk.write(ctx, "memory_forget", work)
@@ -135,13 +141,6 @@ class Writing:
             return done
 
         return memory_forget
-
-
-def _erase(vault: Vault, scope: Scope, memories: list[Memory]) -> None:
-    """Erase memories, in one commit for each namespace they are in."""
-    for namespace in dict.fromkeys(memory.namespace for memory in memories):
-        ids = [memory.id for memory in memories if memory.namespace == namespace]
-        vault.forget_many(ids, namespace=namespace, box=scope.box)
 
 
 def _draft(given: NewMemory, scope: Scope) -> Draft:

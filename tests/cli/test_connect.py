@@ -1,7 +1,10 @@
 """`strongroom connect`: a client's file gains the server, loses it again, and nothing else in it changes."""
 
 import json
+import os
+import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,9 @@ from hypothesis import strategies as st
 from cli.program import Program, on_terminal
 from vault_core.cli.connect import jsonc
 from vault_core.cli.connect.clients import CLIENTS, ClientName
+from vault_core.cli.connect.file import Configuration
 from vault_core.cli.connect.splice import UneditableError
+from vault_core.errors import ConflictError
 
 JSON_CLIENTS = [name for name, client in CLIENTS.items() if not client.toml]
 OTHERS = {"theme": "dark", "numbers": [1.0, 1e3, "é", "\u2028"], "nothing": None}
@@ -347,3 +352,81 @@ def test_any_text_is_read_as_json_reads_it_or_refused(text: str) -> None:
         found = []
 
     assert found == expected or (found and not expected and any(mark in text for mark in ("//", "/*", ",")))
+
+
+def no_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def no_end(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def no_place(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def no_file(path: Path) -> None:
+    path.mkdir()
+
+
+def no_configuration(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(100 << 30)  # a hole; whoever reads all of it has no memory left
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such files on Windows")
+@pytest.mark.parametrize("made", [no_pipe, no_end, no_place, no_file, no_configuration])
+def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(
+    made: Callable[[Path], None], strongroom: Program
+) -> None:
+    path = file_of("cursor")
+    made(path)
+
+    for options in ([], ["--remove"]):
+        done = strongroom("connect", "cursor", "--yes", *options)
+        assert done.code in (3, 11), done
+        assert "unexpected" not in done.err
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_a_link_to_nothing_yet_stays_a_link(strongroom: Program) -> None:
+    path = file_of("cursor")
+    path.symlink_to("elsewhere.json")
+
+    assert strongroom("connect", "cursor", "--yes").code == 0
+    assert path.is_symlink()
+    assert "strongroom" in json.loads(path.read_text())["mcpServers"]
+
+
+def test_a_link_where_the_old_file_is_kept_leads_nowhere(strongroom: Program, tmp_path: Path) -> None:
+    path, victim = file_of("cursor"), tmp_path / "victim"
+    path.write_text('{"mcpServers": {"other": {}}}')
+    victim.write_text("mine")
+    path.with_name(path.name + ".before-strongroom").symlink_to(victim)
+
+    assert strongroom("connect", "cursor", "--yes").code == 0
+    assert victim.read_text() == "mine"
+
+
+def test_a_file_that_its_client_writes_meanwhile_is_left_to_the_client(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("{}")
+    found = Configuration.read(path)
+    path.write_text('{"theirs": 1}')
+
+    with pytest.raises(ConflictError):
+        found.replace('{"ours": 1}', keep=True)
+    with pytest.raises(ConflictError):
+        found.delete()
+    assert path.read_text() == '{"theirs": 1}'
+
+
+@pytest.mark.parametrize("text", ['{"a":' * 100_000, "[" * 900 + "]" * 900, "/*" * 50_000, '{"a": "' + "\\\\" * 99_999])
+def test_json_that_nobody_means_well_with_is_left_as_it_is(text: str, strongroom: Program) -> None:
+    path = file_of("cursor")
+    path.write_text(text)
+
+    done = strongroom("connect", "cursor", "--yes")
+    assert (done.code, path.read_text()) == (3, text)
+    assert "unexpected" not in done.err

@@ -7,7 +7,7 @@ import pytest
 
 from cli.program import Program
 from support import moving
-from vault_core import FileKey, InvalidInputError, Vault, WrongPassphraseError
+from vault_core import ConflictError, FileKey, InvalidInputError, Vault, WrongPassphraseError
 from vault_core.cli import codes, terminal
 
 SECRET = "plum anchor violet lantern"
@@ -155,3 +155,27 @@ def test_a_passphrase_is_never_part_of_the_command_line(strongroom: Program) -> 
         shown = strongroom(command, "--help").out
         assert "--passphrase" not in shown
         assert "STRONGROOM_TRANSFER_PASSPHRASE" in shown
+
+
+def test_a_vault_is_copied_to_another_place_without_its_key(
+    tmp_path: Path, place: Path, strongroom: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strongroom("add", "tea with Bob")
+    copy = str(tmp_path / "copy.vault")
+    with monkeypatch.context() as patch:
+        patch.delenv("STRONGROOM_PASSPHRASE_FILE", raising=False)
+        first = strongroom("copy", str(place), copy)
+        again = strongroom.json("copy", str(place), copy)
+
+    assert first.code == 0
+    assert "all read back and matched" in first.out
+    assert "this is a move" in first.err
+    assert (again["copied"], again["records"]) == (0, 1)
+    assert "tea with Bob" in strongroom("list", "--vault", copy).out
+
+
+def test_copying_onto_another_vault_is_a_conflict(place: Path, other: str, strongroom: Program) -> None:
+    refused = strongroom("copy", str(place), other)
+
+    assert refused.code == codes.OF_KIND[ConflictError]
+    assert "another vault" in refused.err

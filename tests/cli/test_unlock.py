@@ -154,8 +154,8 @@ def test_no_option_takes_a_secret() -> None:
         taken |= {one.name for one in command.params if not getattr(one, "is_flag", False)}
 
     assert taken == {
-        "box", "client", "command", "embedder", "event_time", "file", "ghost_days", "id", "ids", "importance", "keep",
-        "kind", "limit", "max_tokens", "memory_type", "metadata", "name", "namespace", "offset", "order", "owner",
-        "path", "profile", "query", "retain", "since", "source", "tag", "text", "thread", "timeout", "top_k", "vault",
-        "version", "weaker_than",
+        "box", "client", "command", "destination", "embedder", "event_time", "file", "ghost_days", "id", "ids",
+        "importance", "keep", "kind", "limit", "max_tokens", "memory_type", "metadata", "name", "namespace", "offset",
+        "order", "owner", "path", "profile", "query", "retain", "since", "source", "tag", "text", "thread", "timeout",
+        "top_k", "vault", "version", "weaker_than",
     }  # fmt: skip

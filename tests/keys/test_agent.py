@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import socket
 import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,12 +19,14 @@ from vault_core import (
     KeyProvider,
     RecoveryKey,
     SessionStateError,
+    UnavailableError,
     Vault,
     WrongPassphraseError,
     new_key_text,
 )
 from vault_core.crypto import Key
 from vault_core.keys import agent
+from vault_core.keys.agent import wire
 
 pytestmark = [
     pytest.mark.usefixtures("alone"),
@@ -211,6 +214,37 @@ def test_the_agent_holds_one_copy_of_a_key_and_none_after_it_is_dropped(place: P
     agent.drop(b"2" * 16)
 
     assert agents.count_in(number, secret) == 0
+
+
+@root
+def test_a_key_whose_time_is_over_is_nowhere_in_the_agent_s_memory() -> None:
+    kek = Key.random()
+    agent.started()
+    agent.hold(b"1" * 16, bytes(16), Key.random(), seconds=600, named="")
+    agent.hold(b"2" * 16, bytes(16), kek, seconds=1, named="")
+    number, secret = agents.process() or 0, bytes(kek.view())
+    while len(agent.entries() or ()) > 1:
+        continue
+
+    assert agents.count_in(number, secret) == 0
+
+
+@root
+def test_a_key_that_broke_off_or_was_too_much_is_nowhere_in_the_agent_s_memory() -> None:
+    kek = Key.random()
+    agent.started()
+    for number in range(1, wire.MAX_VAULTS + 1):
+        agent.hold(number.to_bytes(16, "big"), bytes(16), Key.random(), seconds=600, named="")
+    with pytest.raises(UnavailableError, match="holds 64 vaults"):
+        agent.hold(b"x" * 16, bytes(16), kek, seconds=600, named="")
+    asked = wire.request(wire.PUT, b"y" * 16, bytes(16), 600, "")
+    asked[wire.KEY_AT : wire.KEY_AT + 32] = kek.view()
+    with socket.socket(socket.AF_UNIX) as end:
+        end.connect(str(agent.agent_folder() / "socket"))
+        end.sendall(asked[:-1])
+    assert len(agent.entries() or ()) == wire.MAX_VAULTS
+
+    assert agents.count_in(agents.process() or 0, bytes(kek.view())) == 0
 
 
 @root

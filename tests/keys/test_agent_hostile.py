@@ -1,5 +1,6 @@
 """Whatever is where the agent should be: a clear error in time, and no key accepted from it."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ from support.processes import call
 from vault_core import AgentKey, UnavailableError, Vault, WrongPassphraseError
 from vault_core.crypto import Key
 from vault_core.keys import agent
-from vault_core.keys.agent import wire
+from vault_core.keys.agent import start, wire
 from vault_core.keys.agent.place import is_ours
 
 pytestmark = [
@@ -265,3 +266,68 @@ def test_neither_end_talks_with_another_user(monkeypatch: pytest.MonkeyPatch) ->
             (Path(state) / "agent").chmod(0o700)
             assert heard == (b"", False)
             assert agent.entries() is not None
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path, 0o600)
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def a_link(path: Path) -> None:
+    path.symlink_to("/dev/null")
+
+
+@pytest.mark.parametrize("made", [a_pipe, a_folder, a_link])
+@pytest.mark.parametrize("name", ["pid", "socket"])
+def test_what_stands_where_the_agent_s_files_should_is_an_error_in_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[Path], None], name: str
+) -> None:
+    monkeypatch.setattr(start, "PATIENCE", 2.0)
+    made(folder / name)
+
+    with pytest.raises(UnavailableError):
+        agent.started()
+    assert agents.process() is None
+
+
+def test_a_number_that_its_holder_has_not_written_yet_is_not_killed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = iter([4_000_001, 4_000_002, 4_000_002, None])
+    killed: list[int] = []
+    monkeypatch.setattr(start, "_holder", lambda _: next(numbers))
+    monkeypatch.setattr(os, "kill", lambda number, _: killed.append(number))
+
+    agent.end()
+
+    assert killed == [4_000_002]
+
+
+def test_connections_that_say_nothing_keep_others_out_for_their_two_seconds_at_most(place: Path) -> None:
+    agents.unlock(place, vaults.key_in(place.parent))
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(50)]  # more than it takes, fewer than may wait
+    try:
+        for end in silent:
+            end.settimeout(30)
+            end.connect(str(agent.agent_folder() / "socket"))
+        for end in silent:
+            assert end.recv(1) == b"", "the agent has hung up"
+        assert agent.entries()
+    finally:
+        for end in silent:
+            end.close()
+
+
+def test_requests_that_are_much_too_long_are_answered_once_and_no_more(place: Path) -> None:
+    agents.unlock(place, vaults.key_in(place.parent))
+    with socket.socket(socket.AF_UNIX) as end:
+        end.settimeout(30)
+        end.connect(str(agent.agent_folder() / "socket"))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            end.sendall(bytes(wire.request(wire.LIST)) * 10_000)
+            assert len(end.recv(1 << 20)) == wire.ANSWER.size + wire.ENTRY.size
+
+    assert agent.entries()

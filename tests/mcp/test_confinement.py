@@ -10,7 +10,7 @@ from mcp import Client, MCPError
 from strongroom_mcp import build_server
 from support import vaults
 from support.mcp_clients import ERAS, call, found, refused, said, store
-from vault_core import Vault
+from vault_core import Draft, Vault
 
 pytestmark = pytest.mark.anyio
 PLACES: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -136,3 +136,23 @@ async def test_near_duplicates_of_others_are_not_named(many: Vault) -> None:
     inside = {"fox-main-alice", "fox-main-alice-work"}
     assert set(done["stored"][0]["similar"]) <= inside
     assert many.get(done["stored"][0]["id"], namespace=("alice",)).origin == "agent"
+
+
+async def test_versions_are_numbered_by_memory_and_show_no_commits_of_others(vault: Vault) -> None:
+    for text in ("green tea", "white tea"):
+        vault.add(text, id="ours", namespace=("alice",))
+        vault.add_many([Draft(content=f"{text} {number}", namespace=("bob",)) for number in range(5)])
+    async with Client(build_server(vault, namespace=("alice",))) as client:
+        told = await client.call_tool("memory_history", {"id": "ours"})
+        assert [one["version"] for one in told.structured_content["versions"]] == ["1", "2"]
+        first = await client.call_tool("memory_get", {"id": "ours", "version": "1"})
+        assert first.structured_content["text"] == "green tea"
+        for version in ("0", "3", "1.0", "\u0661", "9" * 500):
+            assert (await client.call_tool("memory_get", {"id": "ours", "version": version})).is_error
+        heard = [
+            first,
+            *[await client.call_tool(*one) for one in (("memory_list", {}), ("memory_get", {"id": "ours"}))],
+        ]
+
+    for memory in vault.history("ours", namespace=("alice",)):
+        assert not [one for one in (told, *heard) if f'"{memory.version}"' in said(one)]

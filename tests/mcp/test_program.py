@@ -109,3 +109,29 @@ def test_the_rate_lets_a_burst_through_and_then_so_many_a_second() -> None:
     assert [meter.take() for _ in range(2)] == [True, False]
     now[0] = 100.0
     assert [meter.take() for _ in range(4)] == [True, True, True, False]
+
+
+IMPORTED = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_module(sys.argv[0], run_name="__main__")
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_no_command_of_the_core_is_loaded_to_serve(tmp_path: Path) -> None:
+    needless = {"typer", "vault_core.cli.program", "vault_core.cli.add", "hnswlib", "strongroom_mcp.http"}
+    for command in (["strongroom_mcp"], ["vault_core.cli", "mcp"]):
+        done = run(tmp_path, "-c", IMPORTED, *command)
+        assert done.returncode == 0
+        loaded = set(done.stderr.split())
+        assert "strongroom_mcp.server" in loaded
+        assert not loaded & needless
+
+
+def test_the_options_are_told_before_anything_else_is_loaded(tmp_path: Path) -> None:
+    done = run(tmp_path, "-c", IMPORTED, "strongroom_mcp", "--help")
+
+    assert not set(done.stderr.split()) & {"mcp", "pydantic", "numpy", "vault_core.vault"}

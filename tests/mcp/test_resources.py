@@ -28,7 +28,8 @@ async def test_resources_show_memories_the_newest_ones_figures_and_a_briefing(va
         listed = {str(one.uri) for one in (await client.list_resources()).resources}
         assert listed == {"memory://briefing", "memory://recent", "memory://stats"}
         assert [one.uri_template for one in (await client.list_resource_templates()).resource_templates] == [
-            "memory://{id}"
+            "memory://{id}",
+            "memory://{id}{?part,offset}",
         ]
         assert (await read(client, f"memory://{tea.id}"))["text"] == tea.text
         assert [one["id"] for one in (await read(client, "memory://recent"))["memories"]] == [tea.id]

@@ -7,7 +7,7 @@ from mcp.types import ElicitResult, Implementation
 
 from mcp import Client
 from strongroom_mcp import build_server
-from support.mcp_clients import ERAS, call, found, refused, store
+from support.mcp_clients import ERAS, call, found, refused, said, store
 from vault_core import Vault
 
 pytestmark = pytest.mark.anyio
@@ -129,3 +129,69 @@ async def test_one_id_that_is_not_there_forgets_nothing(vault: Vault) -> None:
         await refused(client, "memory_forget", ids=[*ids, "nothing"])
 
     assert vault.count() == 1
+
+
+LONG = "I drink green tea. " * 20  # longer than what a question quotes
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_memory_that_changes_while_the_user_is_asked_is_not_erased(vault: Vault, mode: str) -> None:
+    asked: list[str] = []
+
+    async def user(context: Any, params: Any) -> ElicitResult:
+        asked.append(params.message)
+        if len(asked) == 1:
+            vault.update(ids[0], content=LONG + "And the code of the safe is 1234.")
+        return ElicitResult(action="accept", content={"erase": len(asked) == 1})
+
+    async with Client(build_server(vault), mode=mode, elicitation_callback=user) as client:
+        ids = await store(client, LONG, "black coffee")
+        result = await client.call_tool("memory_forget", {"ids": ids})
+        assert vault.count() == 2, "not even the one that did not change"
+        if mode == "legacy":
+            assert "changed meanwhile" in said(result)
+            result = await client.call_tool("memory_forget", {"ids": ids})
+
+    assert len(asked) == 2, "the user is asked about what it says now"
+    assert result.structured_content["status"] == "kept"
+    assert vault.count() == 2
+
+
+async def test_what_changes_between_the_look_and_the_erasing_is_not_erased(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = vault.add("green tea")
+    transact = Vault.transact
+
+    def late(self: Vault, work: Any, **options: Any) -> Any:
+        vault.update(memory.id, content="white tea")
+        return transact(self, work, **options)
+
+    async with Client(build_server(vault)) as client:
+        token = (await call(client, "memory_forget", ids=[memory.id]))["confirm"]
+        monkeypatch.setattr(Vault, "transact", late)
+        assert "changed meanwhile" in await refused(client, "memory_forget", ids=[memory.id], confirm=token)
+
+    assert [one.text for one in vault.history(memory.id)] == ["green tea", "white tea"]
+
+
+async def test_memories_of_several_namespaces_are_forgotten_in_one_commit(vault: Vault) -> None:
+    ids = [vault.add(f"tea {name}", namespace=(name,)).id for name in ("a", "b")]
+    async with Client(build_server(vault)) as client:
+        token = (await call(client, "memory_forget", ids=ids))["confirm"]
+        before = vault.stats().commits
+        assert (await call(client, "memory_forget", ids=ids, confirm=token))["status"] == "erased"
+
+    assert vault.stats().commits == before + 1
+    assert vault.count() == 0
+
+
+async def test_many_long_memories_are_previewed_and_forgotten_at_once(vault: Vault) -> None:
+    async with Client(build_server(vault)) as client:
+        ids = await store(client, *(f"{number} " + "tea " * 3_000 for number in range(40)))
+        preview = await call(client, "memory_forget", ids=ids)
+        assert [one["id"] for one in preview["memories"]] == ids
+        done = await call(client, "memory_forget", ids=ids, confirm=preview["confirm"])
+
+    assert [one["id"] for one in done["memories"]] == ids
+    assert vault.count() == 0

@@ -62,9 +62,9 @@ class Http:
 
 
 @contextmanager
-def http_server(folder: Path, *options: str) -> Iterator[Http]:
-    """A server process on a port of this machine, or on a socket, ready to answer."""
-    command = [sys.executable, "-m", "strongroom_mcp", *options]
+def http_server(folder: Path, *options: str, before: str = "") -> Iterator[Http]:
+    """A server process on a port of this machine, or on a socket, ready to answer. It runs what is to run `before`."""
+    command = [sys.executable, "-c", f"{before}\nfrom strongroom_mcp.program import main\nmain()", *options]
     with subprocess.Popen(
         command,
         env={**os.environ, **variables(folder, STRONGROOM_MCP_TOKEN=TOKEN)},

@@ -1,16 +1,9 @@
-"""`strongroom mcp`: the MCP server, which is a program of its own.
-
-The core knows no adapter, so it asks the installation: whatever is registered as `mcp` in the entry-point group
-`strongroom.commands` is run with the rest of the command line.
-"""
-
-from importlib.metadata import entry_points
+"""`strongroom mcp`: the MCP server, which is a program of its own (`elsewhere`)."""
 
 import typer
 
+from vault_core.cli.elsewhere import registered
 from vault_core.errors import UnavailableError
-
-GROUP = "strongroom.commands"
 
 
 def mcp(ctx: typer.Context) -> None:
@@ -19,9 +12,9 @@ def mcp(ctx: typer.Context) -> None:
     Needs `pip install 'strongroom[mcp]'`. `strongroom mcp --help` lists its options; they are those of
     `python -m strongroom_mcp`.
     """
-    found = entry_points(group=GROUP, name="mcp")
-    if not found:
+    serve = registered("mcp")
+    if serve is None:
         error = UnavailableError("this installation of strongroom has no MCP server")
         error.add_note("pip install --force-reinstall 'strongroom[mcp]'")
         raise error
-    next(iter(found)).load()(ctx.args, "strongroom mcp")
+    serve(ctx.args, "strongroom mcp")

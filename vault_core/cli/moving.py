@@ -1,10 +1,10 @@
-"""`strongroom export`, `import`: moving house."""
+"""`strongroom export`, `import`, `copy`: moving house."""
 
 from typing import Annotated
 
 import typer
 
-from vault_core import ConflictError, ExportReport, ImportReport
+from vault_core import ConflictError, CopyReport, ExportReport, ImportReport, copy_vault
 from vault_core.cli import options, unlock
 from vault_core.cli.output import Bar, note, safe, say, say_json
 
@@ -101,6 +101,31 @@ def import_memories(
         say_json(report)
     else:
         _print_import(report)
+
+
+def copy(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="The vault: a path or URL.")],
+    destination: Annotated[str, typer.Argument(metavar="DST", help="Where it is to be: a path or URL.")],
+    as_json: options.Json = False,
+) -> None:
+    """Move a whole vault to another store, without unlocking it.
+
+    Both places then hold the same vault, with the same keys: go on with the copy, and leave the source alone or remove
+    it. Interrupted, it goes on when it is run again; what is there is compared first, and everything is read back
+    before the copy is a vault.
+    """
+    with Bar("copying") as bar:
+        report = copy_vault(source, destination, progress=bar.at)
+    if as_json:
+        say_json(report)
+    else:
+        _print_copy(report)
+
+
+def _print_copy(report: CopyReport) -> None:
+    there = f"{_counted(report.commits, 'commit')} with {_counted(report.records, 'record')}"
+    say(f"copied {report.copied:,} of {there} to {safe(report.destination)}; all read back and matched")
+    note(f"this is a move: from now on use the copy, not {safe(report.source)}; see docs/stores.md")
 
 
 def _print_export(report: ExportReport) -> None:

@@ -19,10 +19,11 @@ from vault_core.cli.demo import demo
 from vault_core.cli.init import init
 from vault_core.cli.look import briefing, history, list_memories, log, search, show
 from vault_core.cli.mcp import mcp
-from vault_core.cli.moving import export, import_memories
+from vault_core.cli.moving import copy, export, import_memories
 from vault_core.cli.reembed import reembed
 from vault_core.cli.slots import slots
 from vault_core.cli.state import stats, status, verify
+from vault_core.cli.store import store
 
 # The base of every complaint about a command line, whether typer brings its own click or uses the real one.
 _Complaint: type[Any] = typer.BadParameter.__mro__[2]
@@ -110,6 +111,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "consolidate": consolidate,
     "export": export,
     "import": import_memories,
+    "copy": copy,
     "unlock": unlock,
     "lock": lock,
     "status": status,
@@ -126,6 +128,7 @@ app.command(
     "mcp", context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 )(mcp)
 app.add_typer(slots)
+app.add_typer(store)
 
 
 def main() -> None:

@@ -306,9 +306,13 @@ class Catalogue:
             sql = f"{_SELECT} WHERE current AND {column} IN ({','.join('?' * len(some))})"
             yield from map(Row._make, self._db.execute(sql, some).fetchall())
 
-    def in_slot(self, namespace: int, subject: str, attribute: str, *, versions: bool = False) -> list[Row]:
-        """Current memories of a namespace in a slot, or every version that was ever in it."""
+    def in_slot(
+        self, namespace: int, subject: str, attribute: str, *, versions: bool = False, standing: bool = False
+    ) -> list[Row]:
+        """Current memories of a namespace in a slot; those that nothing supersedes; or every version ever in it."""
         sql = f"{_SELECT} WHERE subject = ? AND attribute = ? AND namespace = ? AND (current OR ?)"
+        if standing:
+            sql += " AND superseded IS NULL"
         return [Row._make(found) for found in self._db.execute(sql, (subject, attribute, namespace, versions))]
 
     def naming_or_coming(self) -> Iterator[Row]:

@@ -214,7 +214,8 @@ class BoxIndex:
             self._put_memories(memories, digests)
 
     def _put_memories(self, memories: list[Memory], digests: list[bytes]) -> None:
-        affected = _Affected()
+        affected, grown = _Affected(), set[Slot]()
+        replaced = set[Key]()
         known = self.catalogue.currents([memory.id for memory in memories])
         for memory in memories if known else ():
             number = self.catalogue.known_namespace(memory.namespace)
@@ -223,6 +224,7 @@ class BoxIndex:
                 self.catalogue.retire(before.address)
                 self.columns.set(before.address, CURRENT, False)
                 self.threads.changed(before.address)
+                replaced.add((before.namespace, before.id))
                 affected.add(*self.supersession.affected_by(before))
         rows = self.catalogue.insert(memories, digests)
         self.columns.append([self._entry(row) for row in rows])
@@ -232,9 +234,12 @@ class BoxIndex:
             self.tiers.add(row)
             self.supersession.add(row)
         for row in rows:  # also one that comes later than what names it
-            if self.supersession.concerns(row):
+            slot = self.supersession.only_grows(row)
+            if slot is not None and row.current and (row.namespace, row.id) not in replaced:
+                grown.add(slot)
+            elif self.supersession.concerns(row):
                 affected.add(*self.supersession.affected_by(row))
-        self.supersession.settle(affected.keys, affected.slots)
+        self.supersession.settle(affected.keys, affected.slots, grown)
 
     def _entry(self, row: Row) -> Entry:
         columns = self.columns

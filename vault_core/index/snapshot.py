@@ -10,7 +10,7 @@ Rules (docs/format.md §7):
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,7 @@ MAX_SEGMENTS = 64  # that are not full; then they are written anew as few
 _PREFIX = 4 + 8 + 16
 
 Segment = tuple[str, int]  # name, rows
+Named = tuple[str, bytes]  # a part: its name, and its stored bytes
 
 
 @dataclass(slots=True)
@@ -61,38 +62,76 @@ def manifest_of(box: Box) -> str:
     return f"{prefix_of(box)}manifest"
 
 
-def build(
-    vault: bytes, box: Box, index: BoxIndex, state: LogState, boxes: Sequence[bytes], kept: Kept
-) -> tuple[list[tuple[str, bytes]], Kept]:
-    """The parts of a new snapshot, manifest last, and the segments that it leaves clean."""
-    writer = _Writer(vault, box, state)
-    clean = Kept(covered={space: vectors.size for space, vectors in index.vectors.items()})
-    for space, vectors in index.vectors.items():
-        covered = kept.covered.get(space, 0)
-        before = kept.segments.get(space, [])
-        if len(before) >= MAX_SEGMENTS + covered // _rows_of_part(vectors):
-            before = []
-        start = covered if before else 0
-        clean.segments[space] = [*before, *_segments(writer, vectors, start)]
-    image = index.catalogue.image()
-    catalogue = _sliced(writer, image)
-    manifest = msgpack.packb(
-        {
-            "v": LAYOUT,
-            "seq": state.seq,
-            "hash": state.hash,
-            "log": _pack_state(state),
-            "boxes": list(boxes),
-            "catalogue": catalogue,
-            "columns": _sliced(writer, msgpack.packb(index.columns.pack())),
-            "words": _sliced(writer, msgpack.packb(index.words.pack(index.columns.kept))),
-            "vectors": clean.segments,
-            "graphs": _graphs(writer, index),
-            "last_erase": index.last_erase,
-        }
-    )
-    writer.manifest(manifest)
-    return writer.parts, clean
+class Building:
+    """A new snapshot of one box, made a part at a time: never all of it in RAM beside the index.
+
+    `clean` is what a later snapshot may keep; it is complete once `parts` has been gone through.
+    """
+
+    def __init__(self, writer: "Writer", index: BoxIndex, boxes: Sequence[bytes], kept: Kept) -> None:
+        self._writer, self._index, self._boxes = writer, index, boxes
+        self._starts: dict[str, int] = {}
+        self.clean = Kept(covered={space: vectors.size for space, vectors in index.vectors.items()})
+        for space, vectors in index.vectors.items():
+            covered = kept.covered.get(space, 0)
+            before = kept.segments.get(space, [])
+            if len(before) >= MAX_SEGMENTS + covered // _rows_of_part(vectors):
+                before = []
+            self._starts[space] = covered if before else 0
+            self.clean.segments[space] = [*before]
+
+    def parts(self) -> Iterator[Named]:
+        """The parts that are not in the store yet, the manifest last."""
+        index, names = self._index, dict[str, list[str]]()
+        for space, vectors in index.vectors.items():
+            yield from self._segments(space, vectors)
+        yield from self._sliced(index.catalogue.image(), names.setdefault("catalogue", []))
+        yield from self._sliced(msgpack.packb(index.columns.pack()), names.setdefault("columns", []))
+        words = msgpack.packb(index.words.pack(index.columns.kept))
+        yield from self._sliced(words, names.setdefault("words", []))
+        graphs: dict[str, Any] = {}
+        for space, vectors in index.vectors.items():
+            yield from self._graph(space, vectors, graphs)
+        yield self._writer.manifest(self._manifest(names, graphs))
+
+    def _manifest(self, names: dict[str, list[str]], graphs: dict[str, Any]) -> bytes:
+        state = self._writer.state
+        manifest: bytes = msgpack.packb(
+            {
+                "v": LAYOUT,
+                "seq": state.seq,
+                "hash": state.hash,
+                "log": _pack_state(state),
+                "boxes": list(self._boxes),
+                **names,
+                "vectors": self.clean.segments,
+                "graphs": graphs,
+                "last_erase": self._index.last_erase,
+            }
+        )
+        return manifest
+
+    def _sliced(self, data: bytes, names: list[str]) -> Iterator[Named]:
+        for at in range(0, len(data), PART_BYTES):
+            part = self._writer.part(data[at : at + PART_BYTES])
+            names.append(part[0])
+            yield part
+
+    def _segments(self, space: str, vectors: Vectors) -> Iterator[Named]:
+        for owners, fields, matrix in vectors.segments(_rows_of_part(vectors), self._starts[space]):
+            named = {place: name for place, name in enumerate(fields) if name}
+            packed = msgpack.packb([owners.astype("<i8").tobytes(), named, matrix.astype("<f4", copy=False).tobytes()])
+            part = self._writer.part(packed)
+            self.clean.segments[space].append((part[0], len(owners)))
+            yield part
+
+    def _graph(self, space: str, vectors: Vectors, graphs: dict[str, Any]) -> Iterator[Named]:
+        packed = vectors.packed_graph()
+        if packed is not None:
+            nodes, gone, links = packed
+            names: list[str] = []
+            yield from self._sliced(msgpack.packb([gone.astype("<i8").tobytes(), links]), names)
+            graphs[space] = [ann.version(), nodes, names]
 
 
 def load(
@@ -129,58 +168,31 @@ def newest(store: Store, box: Box) -> int:
     return 0 if stored is None else int.from_bytes(stored[4:12], "big")
 
 
-class _Writer:
-    """Seals parts under one snapshot id, numbering them."""
+class Writer:
+    """Seals the parts of one box under one snapshot id, numbering them."""
 
     def __init__(self, vault: bytes, box: Box, state: LogState) -> None:
-        self.parts: list[tuple[str, bytes]] = []
-        self._box, self._state = box, state
+        self.state = state
+        self._box, self._number = box, 0
         self._id = secrets.token_bytes(16)
         self._place = Place(vault=vault, box=box.id, generation=state.generation)
         self._clear = state.generation.to_bytes(4, "big") + state.seq.to_bytes(8, "big") + self._id
 
-    def part(self, plaintext: bytes) -> str:
-        """Seal one part; gives its name."""
-        number = len(self.parts)
-        context = self._place.context(PART, self._state.seq, number, self._id)
-        stored = self._clear + seal(plaintext, self._box.keys[self._state.generation], context)
-        name = f"{prefix_of(self._box)}{self._id.hex()}/{number}"
-        self.parts.append((name, stored))
-        return name
+    def part(self, plaintext: bytes) -> Named:
+        """Seal one part."""
+        number, self._number = self._number, self._number + 1
+        context = self._place.context(PART, self.state.seq, number, self._id)
+        stored = self._clear + seal(plaintext, self._box.keys[self.state.generation], context)
+        return f"{prefix_of(self._box)}{self._id.hex()}/{number}", stored
 
-    def manifest(self, plaintext: bytes) -> None:
+    def manifest(self, plaintext: bytes) -> Named:
         """Seal the manifest."""
-        context = self._place.context(MANIFEST, self._state.seq, 0, self._id)
-        stored = self._clear + seal(plaintext, self._box.keys[self._state.generation], context)
-        self.parts.append((manifest_of(self._box), stored))
-
-
-def _sliced(writer: _Writer, data: bytes) -> list[str]:
-    return [writer.part(data[at : at + PART_BYTES]) for at in range(0, len(data), PART_BYTES)]
+        context = self._place.context(MANIFEST, self.state.seq, 0, self._id)
+        return manifest_of(self._box), self._clear + seal(plaintext, self._box.keys[self.state.generation], context)
 
 
 def _rows_of_part(vectors: Vectors) -> int:
     return max(1, PART_BYTES // (4 * vectors.dimension + 64))
-
-
-def _segments(writer: _Writer, vectors: Vectors, start: int) -> list[Segment]:
-    segments = []
-    for owners, fields, matrix in vectors.segments(_rows_of_part(vectors), start):
-        named = {place: name for place, name in enumerate(fields) if name}
-        packed = msgpack.packb([owners.astype("<i8").tobytes(), named, matrix.astype("<f4", copy=False).tobytes()])
-        segments.append((writer.part(packed), len(owners)))
-    return segments
-
-
-def _graphs(writer: _Writer, index: BoxIndex) -> dict[str, Any]:
-    graphs = {}
-    for space, vectors in index.vectors.items():
-        packed = vectors.packed_graph()
-        if packed is not None:
-            nodes, gone, links = packed
-            names = _sliced(writer, msgpack.packb([gone.astype("<i8").tobytes(), links]))
-            graphs[space] = [ann.version(), nodes, names]
-    return graphs
 
 
 def _open_manifest(stored: bytes, vault: bytes, box: Box) -> dict[str, Any]:

@@ -12,7 +12,7 @@ Rules (docs/lifecycle.md):
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from vault_core.index.catalogue import Catalogue, Row
 from vault_core.index.columns import SUPERSEDED, Columns
@@ -55,12 +55,20 @@ class Supersession:
         slot = slot_of(row)
         return keys, set() if slot is None else {slot}
 
+    def only_grows(self, row: Row) -> Slot | None:
+        """The slot that a new memory joins, if that is all it does: it names nobody."""
+        return None if row.supersedes is not None else slot_of(row)
+
     def concerns(self, row: Row) -> bool:
         """Whether a version can supersede, or be superseded."""
         return row.subject is not None or row.supersedes is not None or (row.namespace, row.id) in self._namers
 
-    def settle(self, keys: Iterable[Key], slots: Iterable[Slot]) -> None:
-        """Work out anew who is superseded, among these memories and in these slots."""
+    def settle(self, keys: Iterable[Key], slots: Iterable[Slot], grown: Collection[Slot] = ()) -> None:
+        """Work out anew who is superseded, among these memories and in these slots.
+
+        `grown` are slots in which memories that name nobody were added and nothing else happened. Who is superseded
+        there stays so, and no value of them can be the newest: only what stands is compared, however long the history.
+        """
         slots = set(slots)
         for namespace, id_ in keys:
             row = self._catalogue.current(id_, namespace)
@@ -68,13 +76,13 @@ class Supersession:
                 continue
             slot = slot_of(row)
             if slot is None:
-                self._note(row, self._named(row, _current))
+                self._note(row, superseded=self._named(row, _current) is not None)
             else:
                 slots.add(slot)
-        for slot in slots:
-            group = self._catalogue.in_slot(*slot)
+        for slot in {*slots, *grown}:
+            group = self._catalogue.in_slot(*slot, standing=slot not in slots)
             for row, by in self._judged(group, _current):
-                self._note(row, by)
+                self._note(row, superseded=by is not None)
 
     def present(self, now: int) -> list[int]:
         """The versions that hold still, because what supersedes them has not begun, by address."""
@@ -145,11 +153,10 @@ class Supersession:
             (one for versions in seen.values() for one in versions), key=lambda one: (one.updated, one.address)
         )
 
-    def _note(self, row: Row, by: Row | None) -> None:
-        address = None if by is None else by.address
-        if address != row.superseded:
-            self._catalogue.update(row.address, superseded=address)
-            self._columns.set(row.address, SUPERSEDED, address is not None)
+    def _note(self, row: Row, *, superseded: bool) -> None:
+        if superseded != (row.superseded is not None):
+            self._catalogue.update(row.address, superseded=1 if superseded else None)
+            self._columns.set(row.address, SUPERSEDED, superseded)
 
     def _judged(self, group: list[Row], counting: Versions) -> list[tuple[Row, Row | None]]:
         """Every value of a slot with what supersedes it."""

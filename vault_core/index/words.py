@@ -13,18 +13,20 @@ Why not FTS5: docs/adr/0009-own-words.md.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import filterfalse
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vault_core.index.columns import Ints
+from vault_core.index.english import stem
 from vault_core.index.growing import Growing
-from vault_core.index.tokens import stem, words
+from vault_core.index.tokens import words
 
 STOP = 0  # the token between rows, and in place of what was erased
 _UNSORTED = 1 << 15  # tokens that are looked through one by one: a tenth of a millisecond a word
-_REMEMBERED = 1 << 16  # spellings whose stem is kept at hand
+_REMEMBERED = 1 << 16  # spellings whose stem is kept at hand from one taking in to the next
 
 Tokens = NDArray[np.int32]
 
@@ -216,6 +218,8 @@ class Words:
             self._sort(done)
 
     def _take_in(self, texts: Sequence[tuple[str, str]]) -> None:
+        if len(self._spelled) >= _REMEMBERED:
+            self._spelled.clear()
         tokens: list[int] = []
         spans: list[int] = []
         leads: list[int] = []
@@ -239,20 +243,18 @@ class Words:
     def _tokenised(self, text: str) -> list[int]:
         if not text:
             return []
-        spelled = self._spelled
-        return [number if (number := spelled.get(word)) is not None else self._new(word) for word in words(text)]
+        spelled, found = self._spelled, words(text)
+        for word in filterfalse(spelled.__contains__, found):
+            spelled[word] = self._new(stem(word))
+        return [*map(spelled.__getitem__, found)]
 
-    def _new(self, word: str) -> int:
-        root = stem(word)
+    def _new(self, root: str) -> int:
         number = self._numbers.get(root)
         if number is None:
             number = self._numbers[root] = len(self._stems)
             self._stems.append(root)
             if root.isdecimal():
                 self._numerals.add(root)
-        if len(self._spelled) >= _REMEMBERED:
-            self._spelled.clear()
-        self._spelled[word] = number
         return number
 
     def _count(self, tokens: NDArray[np.integer]) -> None:

@@ -2,7 +2,7 @@
 
 from vault_core.keys.agent import AgentKey
 from vault_core.keys.anchor import Anchor, AnchorFile, state_folder
-from vault_core.keys.header import Header, seal_header
+from vault_core.keys.header import Header, seal_header, unfinished_copy
 from vault_core.keys.keyring import Box, Keyring
 from vault_core.keys.providers import (
     CommandKey,
@@ -34,4 +34,5 @@ __all__ = [
     "provider_from",
     "seal_header",
     "state_folder",
+    "unfinished_copy",
 ]

@@ -18,6 +18,7 @@ from vault_core.errors import (
     FormatTooNewError,
     InvalidInputError,
     UnavailableError,
+    VaultNotFoundError,
     VaultTamperedError,
     WrongPassphraseError,
 )
@@ -34,6 +35,7 @@ MAX_SLOTS = 16
 MAX_PASSPHRASES = 4  # bounds how often Argon2id is paid
 MAC_BYTES = 64  # HMAC and checksum
 _DAMAGED = "the header is damaged"
+_COPY = "copy"  # the key that only the header of an unfinished copy has
 _TOO_NEW = "this vault has a newer format; upgrade strongroom to open it"
 
 
@@ -54,6 +56,7 @@ class Header:
         Raises:
             VaultTamperedError: damaged, or not canonical.
             FormatTooNewError: written by a newer version.
+            VaultNotFoundError: there is a copy here that is not finished.
         """
         if len(stored.body) > MAX_HEADER:
             raise VaultTamperedError(_DAMAGED)
@@ -67,6 +70,8 @@ class Header:
             raise FormatTooNewError(_TOO_NEW)
         if len(stored.mac) != MAC_BYTES or not same(sha256(stored.body + stored.mac[:32]).digest(), stored.mac[32:]):
             raise VaultTamperedError(_DAMAGED)
+        if _COPY in given:
+            raise VaultNotFoundError("this copy of a vault is not finished; run strongroom copy again, and it goes on")
         kinds = {
             "format": int, "suite": str, "vault": str, "generation": int, "key_generation": int,
             "keyring": str, "slots": list,
@@ -113,10 +118,14 @@ class Header:
         Raises:
             VaultTamperedError: someone without the MEK wrote this header.
         """
+        if not self.made_under(stored, mek):
+            raise VaultTamperedError("the header was changed by someone without the vault's key")
+
+    def made_under(self, stored: StoredHeader, mek: Key) -> bool:
+        """Whether the MAC is the one that a holder of this MEK makes."""
         key = derive_key(mek, HEADER_LABEL, self.vault)
         try:
-            if not same(mac(key, stored.body), stored.mac[:32]):
-                raise VaultTamperedError("the header was changed by someone without the vault's key")
+            return same(mac(key, stored.body), stored.mac[:32])
         finally:
             key.wipe()
 
@@ -193,6 +202,13 @@ def seal_header(vault: bytes, generation: int, keyring: Keyring, slots: Sequence
         wipe(plaintext)
         keyring_key.wipe()
         header_key.wipe()
+
+
+def unfinished_copy(vault: bytes) -> StoredHeader:
+    """The header of a copy that is not finished: no vault to open, but known to be a copy of this one."""
+    given = {"format": FORMAT, "generation": 0, "vault": vault.hex(), _COPY: "unfinished"}
+    body, tag = canonical_json(given).encode("ascii"), bytes(MAC_BYTES // 2)
+    return StoredHeader(body, tag + sha256(body + tag).digest())
 
 
 def _counter(value: int, size: int) -> int:

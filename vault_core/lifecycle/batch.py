@@ -77,9 +77,11 @@ class Batch:
         self._stale: dict[tuple[Namespace, str], None] = {}
         self._hashes: dict[tuple[Namespace, bytes], dict[FactSlot | None, Memory]] = {}
         self._known: dict[tuple[int, bytes], list[Row]] | None = None
+        self._there: dict[tuple[int, str], Row] | None = None
         self._positions: dict[tuple[Namespace, str], int] = {}
         self._items: dict[tuple[str, str], Item | None] = {}
         self._erased: set[int] = set()
+        self.purges = False  # whether what it erases is also removed from the store's journal at once
         self._declared: dict[str, Space] = {}
         self._brought: dict[tuple[Namespace, str], list[Memory]] = {}
 
@@ -95,11 +97,16 @@ class Batch:
         for address, (number, last) in (uses or {}).items():
             if address not in self._erased and self._index.catalogue.row(address) is not None:
                 self._ops.append(Touch(Address.of(address), number, last))
+        purge = purge or self.purges
         return Plan(box=self._box, ops=self._ops, records=self._records, values=self._values, purge=purge)
 
-    def expect(self, memories: Sequence[Memory]) -> None:
-        """Look up what is there already for all of a long batch at once, rather than one by one."""
-        self._known = self._index.catalogue.same_content([memory.content_hash for memory in memories])
+    def expect(self, named: Sequence[str], unnamed: Sequence[bytes]) -> None:
+        """Look up what is there already for all of a long batch at once, rather than one by one.
+
+        Nothing is added after this but memories with these ids, and without an id memories of these contents.
+        """
+        self._there = self._index.catalogue.currents(named)
+        self._known = self._index.catalogue.same_content(unnamed)
 
     def add(self, memory: Memory, *, explicit_id: bool, keep_history: bool) -> Memory:
         """Add a memory that `memory_from` made; gives it as it is stored, or the one that was there already."""
@@ -366,8 +373,7 @@ class Batch:
             check_next(memory.trust, mine.origin)
             position = mine.position if mine.thread == memory.thread else memory.position
             return replace(memory, created_at=mine.created_at, state=mine.state, position=position)
-        number = self._index.catalogue.known_namespace(memory.namespace)
-        row = None if number is None else self._index.catalogue.current(memory.id, number)
+        row = self._before(memory.id, memory.namespace)
         if row is None or row.address in self._erased:
             return memory
         check_next(memory.trust, row.origin)
@@ -375,6 +381,13 @@ class Batch:
         if position is None and row.thread == memory.thread:
             position = row.position  # the same turn, said better: it keeps its place in the conversation
         return replace(memory, created_at=from_micros(row.created), state=state_of(row), position=position)
+
+    def _before(self, id: str, namespace: Namespace) -> Row | None:
+        """The version of a memory to be added that held before this batch."""
+        number = self._index.catalogue.known_namespace(namespace)
+        if number is None:
+            return None
+        return self._index.catalogue.current(id, number) if self._there is None else self._there.get((number, id))
 
     def _unknown(
         self, versions: Sequence[Memory], rows: Sequence[Row], mine: Sequence[Memory]
@@ -443,11 +456,11 @@ class Batch:
         return position
 
     def _erase_versions(self, id: str, namespace: Namespace) -> None:
-        number = self._index.catalogue.known_namespace(namespace)
-        versions = [] if number is None else self._index.catalogue.versions(id, number)
-        if versions:
-            self._erase_summaries(versions[0])
-        for version in versions:
+        row = self._before(id, namespace)
+        if row is None:
+            return
+        self._erase_summaries(row)
+        for version in self._index.catalogue.versions(id, row.namespace):
             self._erase(version.address)
 
     def _erase_summaries(self, atom: Row) -> None:

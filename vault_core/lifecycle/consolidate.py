@@ -21,7 +21,8 @@ from hashlib import sha256
 from itertools import count
 from typing import Any, Protocol
 
-from vault_core.index.tokens import stem, words
+from vault_core.index.english import stem
+from vault_core.index.tokens import words
 from vault_core.lifecycle.groups import ENOUGH, Weights, centrality, groups, likeness, weights
 from vault_core.memory import Namespace
 from vault_core.memory.model import AFFINITY, COMPOSITE

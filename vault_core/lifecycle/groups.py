@@ -9,7 +9,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from vault_core.index.tokens import stem, words
+from vault_core.index.english import stem
+from vault_core.index.tokens import words
 
 NEAR = 0.25  # least cosine with a group's centre: 0.2 takes in what only mentions a theme, 0.3 loses some retellings
 ROUNDS = 2  # of asking again: few texts move later, and one that swings between two groups must end somewhere

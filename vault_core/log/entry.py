@@ -85,6 +85,14 @@ def split_entry(entry: bytes) -> tuple[ClearPart, bytes, bytes]:
     return clear, entry[:ops_at], entry[ops_at + 4 : -_MAC]
 
 
+def addresses_in(entry: bytes) -> range:
+    """The addresses that an entry claims for its records, nothing verified: for who wants to fetch them ahead."""
+    if len(entry) < _FIXED.size:
+        return range(0)
+    _, seq, *_, count = _FIXED.unpack_from(entry)
+    return range(seq << 24, (seq << 24) + min(count, MAX_COMMIT_RECORDS)) if seq < 1 << 38 else range(0)
+
+
 def check_mac(entry: bytes, log_key: Key) -> None:
     """Check the HMAC over an entry.
 

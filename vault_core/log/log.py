@@ -9,7 +9,7 @@ Rules (docs/format.md §5):
 
 import secrets
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from weakref import WeakKeyDictionary
@@ -19,7 +19,7 @@ from vault_core.crypto.derive import VAULT_OPS_LABEL
 from vault_core.errors import InvalidInputError, RollbackError, VaultTamperedError
 from vault_core.keys import Anchor, Box, Header, Keyring
 from vault_core.keys.anchor import GIVEN_UP_BYTES
-from vault_core.log.entry import ClearPart, chain_hash, chain_start, check_mac, close_entry, split_entry
+from vault_core.log.entry import ClearPart, addresses_in, chain_hash, chain_start, check_mac, close_entry, split_entry
 from vault_core.log.ops import Erase as EraseOp
 from vault_core.log.ops import HeaderChange, Op, Put, Restored, decode_ops, encode_ops
 from vault_core.memory.limits import MAX_COMMIT_BYTES, MAX_COMMIT_RECORDS
@@ -99,8 +99,9 @@ class Log:
     """One session's view. Not safe for several threads at once; the session holds the lock.
 
     `apply` is called with every verified commit, in order, this session's own included; `renew` is called when a new
-    header has to be read, and gives the keyring that then holds; `complete` says whether every record that was not
-    there when its commit was applied has been erased by a later one.
+    header has to be read, and gives the keyring that then holds; `ahead` hears which records the next commits bring,
+    where they are several, so that a store far away is asked once for all of them; `complete` says whether every record
+    that was not there when its commit was applied has been erased by a later one.
     """
 
     def __init__(
@@ -115,12 +116,15 @@ class Log:
         renew: Callable[[StoredHeader], Keyring],
         complete: Callable[[], bool],
         now: Callable[[], int],
+        ahead: Callable[[Sequence[int]], None] = lambda _: None,
     ) -> None:
         self.state = state
         self._store, self._vault, self._keyring, self._header = store, vault, keyring, header
         self._apply, self._renew, self._complete, self._now = apply, renew, complete, now
+        self._ahead = ahead
         self._writer, self._counter = secrets.token_bytes(16), 0
         self._behind = True
+        self._named: set[bytes] = set()  # digests of the headers that commits of this session's time have named
         self._vault_keys: WeakKeyDictionary[Key, Key] = WeakKeyDictionary()  # by the log key each comes from
 
     @property
@@ -133,15 +137,21 @@ class Log:
         """The header that this session has read last."""
         return self._header
 
-    def follow(self) -> bool:
+    def has_named(self, header: StoredHeader) -> bool:
+        """Whether a commit has made this header the vault's, since this session began; there may be others since."""
+        return header.digest in self._named
+
+    def follow(self, *, anyway: bool = False) -> bool:
         """Apply what others committed since the last look. Cheap when there is nothing; True if there was.
+
+        With `anyway` it looks even if the store has heard of nothing, which may lag behind (`Capabilities.lag`).
 
         Raises:
             RollbackError: the store no longer holds what this session has seen.
             VaultTamperedError: an entry is not what a holder of the keys wrote.
             SessionStateError: the keys were rotated, and this session can't get the new ones.
         """
-        self._behind = self._store.moved() or self._behind
+        self._behind = self._store.moved() or self._behind or anyway
         if not self._behind:
             return False
         before = self.state.seq
@@ -209,7 +219,7 @@ class Log:
 
     def _completion(self) -> Plan:
         """The commit for a header that a store could not write together with it (docs/format.md §5)."""
-        return Plan(box=None, ops=[HeaderChange(self.state.header + 1, self._header.digest)])
+        return Plan(box=None, ops=[HeaderChange(self.state.header + 1, self._header.digest)], purge=True)
 
     def change_parts(self, plan: Callable[[], Change | None]) -> bool:
         """Change parts inside the critical section, after catching up, so that what is written is never behind."""
@@ -293,10 +303,13 @@ class Log:
             found = [entry for _, entry in self._store.entries(self.state.seq - 1, self.state.seq)]
             if len(found) != 1 or not same(chain_hash(found[0]), self.state.hash):
                 raise RollbackError("the vault's store shows another log than this session has seen")
-        for seq, entry in self._store.entries(self.state.seq, head):
-            if seq != self.state.seq + 1:
-                raise VaultTamperedError("a commit of the log is missing")
-            self._accept(entry)
+        for some in _batches(self._store.entries(self.state.seq, head)):
+            if len(some) > 1:
+                self._ahead([number for _, entry in some for number in addresses_in(entry)])
+            for seq, entry in some:
+                if seq != self.state.seq + 1:
+                    raise VaultTamperedError("a commit of the log is missing")
+                self._accept(entry)
         if self.state.seq != head or head == 0:
             raise VaultTamperedError("a commit of the log is missing")
 
@@ -341,6 +354,8 @@ class Log:
         except BaseException:
             self.state = before
             raise
+        if state.header != before.header:
+            self._named.add(state.header_digest)
 
     def _seal(self, plan: Plan) -> tuple[Commit, bytes, list[bytes]]:
         if len(plan.records) > MAX_COMMIT_RECORDS or sum(map(len, plan.records)) > MAX_COMMIT_BYTES:
@@ -419,6 +434,7 @@ class Log:
 
 
 _HASH = 32
+_AHEAD = 400  # records, or entries, that are read together
 _TRIES = 100  # headers that change while being read; each try has seen one more change
 
 
@@ -452,6 +468,21 @@ def seal_first_entry(
         generations=((1, keyring.generation),),
     )
     return entry, state
+
+
+def _batches(entries: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    """Entries some at a time: as many as bring a few hundred records. One with more stands alone."""
+    some: list[tuple[int, bytes]] = []
+    records = 0
+    for seq, entry in entries:
+        more = len(addresses_in(entry))
+        if some and (records + more > _AHEAD or len(some) == _AHEAD):
+            yield some
+            some, records = [], 0
+        some.append((seq, entry))
+        records += more
+    if some:
+        yield some
 
 
 def _given_up(restored: Restored) -> bytes:

@@ -14,6 +14,9 @@ from vault_core.errors import InvalidInputError
 
 MAX_JSON_DEPTH = 64
 MAX_INTEGER_BITS = 14_280  # below Python's limit of 4,300 digits for reading an integer
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)  # `json.dumps` would make one for every call
+_NESTED = (dict, list, tuple)  # as a union it would be made anew for every value
+_CANONICAL = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 def content_hash(content: Any) -> bytes:
@@ -36,12 +39,12 @@ def _composed(value: Any) -> Any:
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no white space."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def compact_json(value: Any) -> str:
     """JSON with the caller's order of keys and no white space."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _COMPACT.encode(value)
 
 
 def parse_json(text: str) -> Any:
@@ -67,7 +70,7 @@ def readable(content: Any) -> str:
 
 def check_json(value: Any, what: str, *, depth: int = 0) -> None:
     """Refuse what JSON can't carry: other types, keys that aren't text, broken text, depth or digits without end."""
-    if isinstance(value, dict | list | tuple):
+    if isinstance(value, _NESTED):
         if depth >= MAX_JSON_DEPTH:
             raise InvalidInputError(f"{what} is nested deeper than {MAX_JSON_DEPTH} levels")
         if isinstance(value, dict):

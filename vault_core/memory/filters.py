@@ -53,7 +53,7 @@ class Lookup(Protocol):
 
 
 class Filter:
-    """A node of the tree."""
+    """A node of the tree. `matches` runs while the vault is locked: it only looks, and waits for nobody."""
 
     __slots__ = ()
 

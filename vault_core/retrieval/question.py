@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from vault_core.index.tokens import stem, stems, words
+from vault_core.index.english import stem
+from vault_core.index.tokens import stems, words
 from vault_core.retrieval.spans import Span, span_of
 from vault_core.retrieval.tiers import asks_for_pattern
 

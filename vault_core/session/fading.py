@@ -103,6 +103,7 @@ def _weak(session: Session, box: Box, query: Query, policy: ForgetPolicy) -> lis
     may = [row for row in rows.values() if not row.pinned and not row.tier]
     if judge is not None:
         accepted = judge([row.address for row in may])
+        query.check_answered()
         may = [row for row, kept in zip(may, accepted, strict=True) if kept]
     strengths = [(strength_of(facts_of(row), now), row.address) for row in may]
     return [rows[address] for address in policy.chosen(strengths, len(addresses))]

@@ -4,6 +4,8 @@ Rules (docs/format.md §3–5):
 - Secrets are fetched and stretched before the critical section; inside it the header is checked to be the one they
   were made for.
 - A rotation keeps the slots whose secret is at hand and drops the others; it says which.
+- A header that was written, and whose commit's answer was lost, may be completed by another session's commit. Planned
+  again, a change that finds its header named by the log is done.
 - A slot that is removed does not take back what its holder has copied (docs/threat-model.md).
 """
 
@@ -162,7 +164,9 @@ def _change(
     copies: list[Keyring] = []
     headers: list[StoredHeader] = []
 
-    def plan() -> Plan:
+    def plan() -> Plan | None:
+        if any(session.log.has_named(one) for one in headers):
+            return None  # another session has completed it, and this one has taken it from the store
         header, mek = session.header, new_mek or session.mek
         copies.append(session.keyring.copy())
         edited, keyring = edit(header, copies[-1])
@@ -170,16 +174,18 @@ def _change(
         op = HeaderChange(header.generation + 1, headers[-1].digest)
         return Plan(box=None, ops=[op], header=headers[-1], keyring=keyring, purge=True)
 
+    session.next_mek = new_mek
     try:
         session.commit(plan, after=lambda: _take(session, headers[-1], copies[-1], new_mek))
     finally:
+        session.next_mek = None
         for keyring in copies:
             if keyring is not session.keyring:
                 keyring.wipe()  # of a change that failed, or had to be planned again
 
 
 def _take(session: Session, stored: StoredHeader, keyring: Keyring, new_mek: Key | None) -> None:
-    if new_mek is not None:
+    if new_mek is not None and session.mek is not new_mek:
         session.mek.wipe()
         session.mek = new_mek
     session.take_header(Header.parse(stored), keyring)

@@ -3,7 +3,7 @@
 The record says what was written; uses, pins, archiving and a changed expiry came later and are laid over it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +16,10 @@ from vault_core.memory.codec import decode_memory
 from vault_core.memory.filters import All, Filter
 from vault_core.memory.model import Address
 from vault_core.retrieval.scope import Predicate
+from vault_core.session.asking import Asked
 from vault_core.session.session import Session
 
 _BATCH = 256
-
-MemoryTest = Callable[[Memory], bool]
 
 
 def fetch(session: Session, box: Box, rows: Iterable[Row]) -> dict[int, Memory]:
@@ -46,19 +45,17 @@ def fetch_addresses(session: Session, box: Box, addresses: Sequence[int]) -> lis
     return [found[address] for address in addresses if address in found]
 
 
-def predicate(session: Session, box: Box, filter: Filter | MemoryTest | Any) -> Predicate | None:
-    """A filter as a judge of addresses: a dict or tree over the catalogue, a callable over opened memories."""
+def predicate(session: Session, box: Box, filter: Filter | Asked | Any) -> Predicate | None:
+    """A filter as a judge of addresses: a dict or tree over the catalogue, a caller's function over opened memories."""
     if filter is None:
         return None
     index = session.index(box)
-    if callable(filter):
-        test: MemoryTest = filter
+    if isinstance(filter, Asked):
 
-        def judge_opened(addresses: list[int]) -> list[bool]:
-            opened = fetch(session, box, index.catalogue.rows(addresses).values())
-            return [address in opened and bool(test(opened[address])) for address in addresses]
+        def opened(addresses: list[int]) -> dict[int, Memory]:
+            return fetch(session, box, index.catalogue.rows(addresses).values())
 
-        return judge_opened
+        return lambda addresses: filter.judge(box.name, addresses, opened)
     tree = parse_filter(filter)
     if isinstance(tree, All) and not tree.parts:
         return None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from vault_core.retrieval.choice import POOL, Reranker, diverse, reranked
 from vault_core.retrieval.question import question_of
 from vault_core.retrieval.ranking import Hit, nearest, rank
 from vault_core.retrieval.scope import Scope, combined
+from vault_core.session.asking import Asked, askable, asking
 from vault_core.session.memories import current_row, each, fetch, fetch_addresses, known_at, of_type, predicate
 from vault_core.session.session import Session
 
@@ -68,6 +70,11 @@ class Query:
             ),
         )
 
+    def check_answered(self) -> None:
+        """Before something is changed by what this chose: that its filter was asked about everything it came upon."""
+        if isinstance(self.filter, Asked):
+            self.filter.check()
+
     def boxes(self, session: Session) -> list[Box]:
         """The boxes that are asked; all of them by default."""
         if self.box is None:
@@ -111,8 +118,11 @@ def search(
             return nearest(index, usable, space, scope, wanted=pool)
         return rank(index, asked, usable, space, scope, wanted=pool, cut=cut)
 
-    with session.reading():
-        found = _merged(session, query, hits, 0 if choosing else offset, pool, min_score, explain)
+    def ranked(query: Query) -> list[SearchResult]:
+        with session.reading():
+            return _merged(session, query, hits, 0 if choosing else offset, pool, min_score, explain)
+
+    found = asking(query, ranked)
     if reranker is not None:
         found = reranked(found, text, reranker)
     if diversity is not None:
@@ -142,8 +152,11 @@ def find_similar(
             return []
         return nearest(index, vector, space, scope, wanted=pool)
 
-    with session.reading():
-        found = _merged(session, query, hits, 0 if diversity is not None else offset, pool, threshold, explain=True)
+    def ranked(query: Query) -> list[SearchResult]:
+        with session.reading():
+            return _merged(session, query, hits, 0 if diversity is not None else offset, pool, threshold, explain=True)
+
+    found = asking(query, ranked)
     return found if diversity is None else diverse(found, space, diversity, wanted)[offset:]
 
 
@@ -152,18 +165,12 @@ def list_memories(session: Session, query: Query, order_by: Order, limit: int | 
     check_page(limit, offset)
     if not isinstance(order_by, str):
         raise InvalidInputError('order_by is text such as "-updated"')
-    with session.reading():
-        found: list[tuple[Any, Box, int]] = []
-        for box in query.boxes(session):
-            found += [(key, box, address) for key, address in _ordered(session, box, query, order_by)]
-        if len(query.boxes(session)) > 1:
-            found.sort(key=lambda one: one[0], reverse=order_by.startswith("-"))
-        page = found[offset:] if limit is None else found[offset : offset + limit]
-        return _opened_in_order(session, [(box, address) for _, box, address in page])
+    return asking(query, lambda query: _page(session, query, order_by, limit, offset))
 
 
 def stream(session: Session, query: Query) -> Iterator[Memory]:
     """All memories in the order they were written, a few at a time. Those written meanwhile may or may not be seen."""
+    query = askable(query)
     with session.reading():
         plan = []
         for box in query.boxes(session):
@@ -171,16 +178,25 @@ def stream(session: Session, query: Query) -> Iterator[Memory]:
             plan.append((box.name, index.columns.address[scope.mask(index, searched=False)].copy()))
     for name, addresses in plan:
         for start in range(0, len(addresses), _BATCH):
-            with session.reading():
-                box = session.box(name)
-                alive = list(session.index(box).catalogue.rows(addresses[start : start + _BATCH].tolist()))
-                chosen = list(each(sorted(alive), query.scope(session, box).predicate))
-                some = fetch_addresses(session, box, chosen)
-            yield from some
+            some = addresses[start : start + _BATCH].tolist()
+            yield from asking(query, partial(_still, session, name, some))
+
+
+def _still(session: Session, name: str, addresses: Sequence[int], query: Query) -> list[Memory]:
+    """Those of some memories that are still there, and that the query lets through."""
+    with session.reading():
+        box = session.box(name)
+        alive = list(session.index(box).catalogue.rows(addresses))
+        chosen = list(each(sorted(alive), query.scope(session, box).predicate))
+        return fetch_addresses(session, box, chosen)
 
 
 def count(session: Session, query: Query) -> int:
     """How many memories a list would give."""
+    return asking(query, partial(_counted, session))
+
+
+def _counted(session: Session, query: Query) -> int:
     with session.reading():
         total = 0
         for box in query.boxes(session):
@@ -285,6 +301,17 @@ def _note_uses(session: Session, hits: Sequence[SearchResult]) -> None:
         now = session.now()
         for hit in hits:
             session.uses.note(session.box(hit.memory.box).id, [hit.memory.address.number], now)
+
+
+def _page(session: Session, query: Query, order_by: Order, limit: int | None, offset: int) -> list[Memory]:
+    with session.reading():
+        found: list[tuple[Any, Box, int]] = []
+        for box in query.boxes(session):
+            found += [(key, box, address) for key, address in _ordered(session, box, query, order_by)]
+        if len(query.boxes(session)) > 1:
+            found.sort(key=lambda one: one[0], reverse=order_by.startswith("-"))
+        page = found[offset:] if limit is None else found[offset : offset + limit]
+        return _opened_in_order(session, [(box, address) for _, box, address in page])
 
 
 def _ordered(session: Session, box: Box, query: Query, order_by: Order) -> list[tuple[Any, int]]:

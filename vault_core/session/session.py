@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -78,9 +79,11 @@ class Session:
         self.uses = Uses()
         # A passphrase is not kept; a machine's secret can be asked for again after a rotation.
         self._provider = provider if provider is not None and provider.kind not in ("passphrase", "recovery") else None
+        self.next_mek: Key | None = None  # of a rotation under way; another session may complete its commit
         self._dead: str | None = None
         self._planning = False  # inside the critical section of a commit, caught up
         self._kept: dict[bytes, snapshot.Kept] = {}
+        self._fetched: dict[int, bytes] = {}  # stored records of commits that are about to be applied
         self._tail = 0  # records since the newest snapshot
         self._snapshot = 0  # and the seq of that one
         self.indexes: dict[bytes, BoxIndex] = {}
@@ -164,11 +167,13 @@ class Session:
                 finally:
                     self._planning = False
 
+            before = self.log.state.seq
             commit = self._guarded(lambda: self.log.append(planned), passing=refused)
             if commit is not None and after is not None:
                 after()
-            if commit is not None:
+            if self.log.state.seq != before:
                 self._remember()
+            if commit is not None:
                 self.checkpoint_if_it_pays(least=_LONG_TAIL, part=_LONG_TAIL_PART)
             return commit
 
@@ -192,10 +197,11 @@ class Session:
         out, gone = {}, []
         for number, digest in wanted.items():
             stored = found.get(number)
-            if stored is None or not any(stored):
+            plaintext = self._plaintext(stored, Address.of(number), digest, box) if stored is not None else None
+            if plaintext is None:
                 gone.append(number)
             else:
-                out[number] = self.log.unseal_record(stored, Address.of(number), digest, box)
+                out[number] = plaintext
         if gone:
             self._guarded(self.log.follow)
             if any(self.index(box).catalogue.is_live(number) for number in gone):
@@ -206,7 +212,7 @@ class Session:
         """Catch up even when the store sees no reason to."""
         with self.lock:
             self._check_alive()
-            self._guarded(self.log.follow)
+            self._guarded(lambda: self.log.follow(anyway=True))
 
     def refuse_own(self, path: Any) -> None:
         """Refuse to read or replace a file of a vault that is open in this process.
@@ -238,21 +244,19 @@ class Session:
             built: dict[bytes, snapshot.Kept] = {}
 
             def plan() -> Change:
-                built.clear()
-                boxes = self.keyring.boxes
-                ids = [box.id for box in boxes]
-                stored = set(self.store.parts())
-                parts: list[tuple[str, bytes]] = []
+                boxes, state = self.keyring.boxes, self.log.state
+                ids, stored = [box.id for box in boxes], set(self.store.parts())
+                building: list[snapshot.Building] = []
                 for box in boxes:
                     kept = self._kept.get(box.id, snapshot.Kept())
                     if not kept.names() <= stored:
                         kept = snapshot.Kept()  # another session has dropped them
-                    some, built[box.id] = snapshot.build(
-                        self.header.vault, box, self.index(box), self.log.state, ids, kept
-                    )
-                    parts += some
-                needed = {name for name, _ in parts}.union(*(kept.names() for kept in built.values()))
-                return Change(drop_parts=sorted(stored - needed), put_parts=parts)
+                    writer = snapshot.Writer(self.header.vault, box, state)
+                    building.append(snapshot.Building(writer, self.index(box), ids, kept))
+                    built[box.id] = building[-1].clean
+                needed = {snapshot.manifest_of(box) for box in boxes}  # which is put in place of the one before
+                needed.update(*(one.clean.names() for one in building))
+                return Change(drop_parts=sorted(stored - needed), put_parts=chain.from_iterable(map(_parts, building)))
 
             self._guarded(lambda: self.log.change_parts(plan))
             self._kept, self._tail, self._snapshot = dict(built), 0, self.log.state.seq
@@ -354,7 +358,12 @@ class Session:
             renew=self._renew,
             complete=lambda: not any(index.missing for index in self.indexes.values()),
             now=self.now,
+            ahead=self._fetch,
         )
+
+    def _fetch(self, numbers: Sequence[int]) -> None:
+        """Read the records of the commits that come next."""
+        self._fetched = self.store.records(numbers)
 
     def _apply(self, commit: Commit) -> None:
         if commit.box == NO_BOX:
@@ -369,18 +378,30 @@ class Session:
     def _values(self, commit: Commit, box: Box) -> Sequence[Any]:
         kinds = {op.n: op.kind for op in commit.ops if isinstance(op, Put)}
         addresses = [Address(commit.seq, n) for n in range(len(commit.hashes))]
-        found = self.store.records(address.number for address in addresses)
+        found = {at.number: self._fetched.pop(at.number) for at in addresses if at.number in self._fetched}
+        if len(found) < len(addresses):
+            found.update(self.store.records([at.number for at in addresses if at.number not in found]))
         values: list[Any] = []
         for address, digest in zip(addresses, commit.hashes, strict=True):
             stored = found.get(address.number)
             if stored is None:
                 raise VaultTamperedError("a record is missing that no commit has erased")
-            if not any(stored):
-                values.append(None)
-                continue
-            plaintext = self.log.unseal_record(stored, address, digest, box)
-            values.append(decode(kinds[address.n], plaintext, address, box.name))
+            plaintext = self._plaintext(stored, address, digest, box)
+            values.append(decode(kinds[address.n], plaintext, address, box.name) if plaintext is not None else None)
         return values
+
+    def _plaintext(self, stored: bytes, at: Address, digest: bytes, box: Box) -> bytes | None:
+        """A record's plaintext, None if it was erased. What a cache has spoilt is read once more from the store."""
+        if not any(stored):
+            return None
+        try:
+            return self.log.unseal_record(stored, at, digest, box)
+        except VaultTamperedError:
+            self.store.let_go([at.number])
+            fresh = self.store.records([at.number]).get(at.number, stored)
+            if fresh == stored:
+                raise
+            return self.log.unseal_record(fresh, at, digest, box) if any(fresh) else None
 
     def _with_drops(self, plan: Plan | None) -> Plan | None:
         """A commit that erases takes the snapshots along that may still hold what it erases."""
@@ -401,13 +422,17 @@ class Session:
         if header.vault != self.header.vault:
             raise VaultTamperedError("the header is another vault's")
         if header.key_generation > self.header.key_generation:
-            self._unlock_again(header)
+            self._unlock_again(header, stored)
         header.check(stored, self.mek)
         keyring = header.open_keyring(self.mek)
         self.take_header(header, keyring)
         return keyring
 
-    def _unlock_again(self, header: Header) -> None:
+    def _unlock_again(self, header: Header, stored: StoredHeader) -> None:
+        if self.next_mek is not None and header.made_under(stored, self.next_mek):
+            self.mek.wipe()
+            self.mek = self.next_mek
+            return
         if self._provider is None:
             raise SessionStateError("the vault's keys were rotated; open it again with the present secret")
         try:
@@ -454,22 +479,30 @@ class Session:
         return Plan(box=None, ops=[Restored(self.log.state.seq, anchor.seq, anchor.hash)])
 
     def _replay(self) -> None:
-        """From the newest snapshot if it can be used, else from the beginning."""
-        try:
-            loaded = snapshot.load(self.store, self.header.vault, self.keyring.boxes)
-            if loaded is not None:
-                state, self.indexes, self._kept = loaded
-                self.log.restart(state)
-                self._snapshot = state.seq
-                self._guarded(self.log.follow)
-                return
-        except VaultTamperedError:
-            self._forget_snapshot()
+        """From the newest snapshot if it can be used, else from the beginning, and without what a cache has spoilt."""
+        begun = self._load_snapshot()
         try:
             self._guarded(self.log.follow)
-        except UnavailableError:
+        except VaultTamperedError:
             self._forget_snapshot()
-            raise
+            if not begun and self.store.origin is self.store:
+                raise
+            self.store.let_go(None)
+            self._guarded(self.log.follow)
+
+    def _load_snapshot(self) -> bool:
+        """Whether there was one, if only one that can't be used."""
+        try:
+            loaded = snapshot.load(self.store, self.header.vault, self.keyring.boxes)
+        except VaultTamperedError:
+            self.store.let_go(None)
+            return True
+        if loaded is None:
+            return False
+        state, self.indexes, self._kept = loaded
+        self.log.restart(state)
+        self._snapshot = state.seq
+        return True
 
     def _drop_stale_snapshot(self) -> None:
         """A snapshot that is older than an erase goes: it may still hold what was erased."""
@@ -485,6 +518,10 @@ class Session:
     def _remember(self, *, replace_it: bool = False) -> None:
         if self._anchor is not None and not self.read_only:
             self._anchor.write(self.log.state.anchor(), replace=replace_it)
+
+
+def _parts(building: snapshot.Building) -> Iterator[snapshot.Named]:
+    return building.parts()
 
 
 def _same_file(one: str, other: Any) -> bool:

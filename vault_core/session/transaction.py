@@ -76,7 +76,8 @@ class Transaction:
         self._batch.touch(row, expires=expiry_of(expires_at), uses=1, refreshed=True)
 
     def forget(self, id: str, *, namespace: tuple[str, ...] = ()) -> int:
-        """Erase every version of a memory; gives how many there were."""
+        """Erase every version of a memory, from the store's journal too; gives how many there were."""
+        self._batch.purges = True
         return self._batch.forget(check_id(id), check_namespace(namespace))
 
     def get_item(self, collection: str, key: str) -> Item | None:

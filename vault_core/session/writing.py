@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from vault_core.embedders import Embedder, embed_checked
@@ -128,8 +129,11 @@ class Writer:
         if not prepared:
             return []
 
+        named = [memory.id for memory, draft in zip(prepared, given, strict=True) if draft.id is not None]
+        unnamed = [memory.content_hash for memory, draft in zip(prepared, given, strict=True) if draft.id is None]
+
         def work(batch: Batch) -> list[Memory]:
-            batch.expect(prepared)
+            batch.expect(named, unnamed)
             return [
                 batch.add(memory, explicit_id=draft.id is not None, keep_history=draft.keep_history)
                 for memory, draft in zip(prepared, given, strict=True)
@@ -284,7 +288,7 @@ class Writer:
 
     def drafted(self, draft: Draft) -> tuple[Memory, bool]:
         """The memory a draft describes, without asking the embedder; and whether its id was given."""
-        return self._made(draft, vectors_of(draft)), draft.id is not None
+        return self._made(draft, vectors_of(draft), from_micros(self._session.now())), draft.id is not None
 
     def revised(self, memory: Memory, changes: Mapping[str, Any]) -> Memory:
         """The next version of a memory."""
@@ -294,7 +298,7 @@ class Writer:
         draft = Draft(id=memory.id, namespace=memory.namespace, **{**_as_draft(memory), **changes})
         given = vectors_of(draft)
         kept = {} if "content" in changes or "index" in changes else memory.vectors
-        made = self._made(draft, {**kept, **given})
+        made = self._made(draft, {**kept, **given}, from_micros(self._session.now()))
         check_next(made.trust, memory.origin)
         return replace(made, created_at=memory.created_at, state=memory.state, position=memory.position)
 
@@ -386,7 +390,8 @@ class Writer:
 
     def _prepared(self, drafts: Sequence[Draft]) -> tuple[list[Memory], UnavailableError | None]:
         vectors = [vectors_of(draft) for draft in drafts]
-        memories = [self._made(draft, own) for draft, own in zip(drafts, vectors, strict=True)]
+        now = from_micros(self._session.now())
+        memories = [self._made(draft, own, now) for draft, own in zip(drafts, vectors, strict=True)]
         if self._embedder is None:
             return memories, None
         bare = [place for place, own in enumerate(vectors) if DEFAULT_SPACE not in own]
@@ -398,11 +403,9 @@ class Writer:
             vectors[place].update(fresh)  # the same dict the memory holds
         return memories, None
 
-    def _made(self, draft: Draft, vectors: Any) -> Memory:
-        session = self._session
+    def _made(self, draft: Draft, vectors: Any, now: datetime) -> Memory:
         id_ = secrets.token_hex(ID_BYTES) if draft.id is None else check_id(draft.id)
-        now = from_micros(session.now())
-        return memory_from(draft, id=id_, now=now, provenance=session.provenance, vectors=vectors)
+        return memory_from(draft, id=id_, now=now, provenance=self._session.provenance, vectors=vectors)
 
     def _chosen(
         self,
@@ -425,6 +428,8 @@ class Writer:
         scope = (query or Query()).scope(session, box)
         index = session.index(box)
         addresses = list(each(index.columns.address[scope.mask(index, searched=False)].tolist(), scope.predicate))
+        if query is not None:
+            query.check_answered()
         found = catalogue.rows(addresses)
         return [found[address] for address in addresses]
 

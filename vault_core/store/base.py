@@ -4,13 +4,17 @@ To add a store (docs/how-to/store.md): implement `Store`, run `vault_core.testin
 only `VaultError` kinds. What stores do differently is data on the store (`capabilities`), not a question of its class.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from vault_core.memory.model import StoredHeader
 
-__all__ = ["Capabilities", "Change", "Head", "Store", "StoredHeader"]
+__all__ = ["Capabilities", "Change", "Head", "Store", "StoredHeader", "named_once"]
+
+
+_ONCE = re.compile(r".*/[0-9a-f]{32}/[0-9]+")  # …/snapshot id/number
 
 
 class Head(NamedTuple):
@@ -24,7 +28,8 @@ class Head(NamedTuple):
 class Change:
     """One atomic step for a store: an entry with its records, addresses to erase, maybe a header, parts to drop.
 
-    `entry` is None for a change of parts alone. Records get the addresses (seq, 0), (seq, 1), … of the entry.
+    `entry` is None for a change that is no commit: of parts, or where a copy ends of the header, or of what to erase.
+    Records get the addresses (seq, 0), (seq, 1), … of the entry.
     """
 
     seq: int = 0
@@ -33,7 +38,7 @@ class Change:
     erase: Sequence[int] = ()
     header: StoredHeader | None = None
     drop_parts: Sequence[str] = ()
-    put_parts: Sequence[tuple[str, bytes]] = ()
+    put_parts: Iterable[tuple[str, bytes]] = ()  # without an entry, gone through once: they are made on the way
     purge: bool = False  # end by removing what erasing leaves behind, rather than some time later
 
 
@@ -44,6 +49,11 @@ class Capabilities:
     exclusive: bool  # can one session hold the vault alone?
     durable: bool  # does a change survive the process?
     lag: float = 0.0  # seconds that `moved` may be behind others' changes; 0 if it never is
+
+
+def named_once(name: str) -> bool:
+    """Whether a part has its name for ever: it belongs to one snapshot, and no other bytes ever stand under it."""
+    return _ONCE.fullmatch(name) is not None
 
 
 class Store(Protocol):
@@ -117,8 +127,8 @@ class Store(Protocol):
         """The addresses of all stored records above `after`, ascending. No cursor stays open between items."""
         ...
 
-    def let_go(self, addresses: Iterable[int]) -> None:
-        """Hear that a commit, maybe another session's, has erased these: a cache drops its copies. Never fails."""
+    def let_go(self, addresses: Iterable[int] | None) -> None:
+        """Drop cached copies of these records, which a commit has erased, or of everything (None). Never fails."""
         ...
 
     def part(self, name: str) -> bytes | None:
@@ -142,7 +152,7 @@ class Store(Protocol):
         ...
 
     def lock(self, *, exclusive: bool) -> None:
-        """Say that a session uses the vault, alone or with others, until `close`.
+        """Say that a session uses the vault, alone or with others, until `close`. Said again, it takes the place.
 
         Raises:
             VaultAlreadyOpenError: another session is in the way.

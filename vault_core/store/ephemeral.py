@@ -113,7 +113,7 @@ class EphemeralStore:
         with self._lock:
             yield from sorted(address for address in self.record if address > after)
 
-    def let_go(self, addresses: Iterable[int]) -> None:
+    def let_go(self, addresses: Iterable[int] | None) -> None:
         """See `Store.let_go`: there are no other copies."""
 
     def part(self, name: str) -> bytes | None:
@@ -139,6 +139,7 @@ class EphemeralStore:
 
     def lock(self, *, exclusive: bool) -> None:
         """See `Store.lock`."""
+        self.close()  # one hold each, the later one
         with self._lock:
             if any(hold.exclusive for hold in self._sessions) or (exclusive and self._sessions):
                 raise VaultAlreadyOpenError("another session holds this vault; close it first")
@@ -158,6 +159,7 @@ class EphemeralStore:
         addresses = [change.seq << 24 | n for n in range(len(change.records))]
         if change.entry is not None and (change.seq in self.entry or any(a in self.record for a in addresses)):
             raise VaultTamperedError("the place of the next commit is taken")
+        parts = dict(change.put_parts)  # making them may fail: before anything has changed
         if change.entry is not None:
             self.entry[change.seq] = change.entry
         self.record.update(zip(addresses, change.records, strict=True))
@@ -168,4 +170,4 @@ class EphemeralStore:
             self.header = change.header
         for name in change.drop_parts:
             self.part_bodies.pop(name, None)
-        self.part_bodies.update(change.put_parts)
+        self.part_bodies.update(parts)

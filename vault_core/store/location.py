@@ -4,13 +4,15 @@ import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote_plus, urlsplit
 
 import platformdirs
 
 from vault_core.errors import InvalidInputError
 from vault_core.store.base import Store
+from vault_core.store.cache import CachedStore, cache_folder
 from vault_core.store.ephemeral import EphemeralStore
+from vault_core.store.retry import RetryingStore
 from vault_core.store.sqlite import SqliteStore
 
 REMOTE = {  # URL scheme -> module, class, extra
@@ -30,7 +32,8 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
     """The store for a path or URL. A store is taken as it is; one in RAM is shared.
 
     URLs: `memory://`, `sqlite:///path`, `postgresql://host/db?vault=name`, `s3://bucket/prefix` (also `gs://`, `az://`,
-    `abfss://`) and `file:///folder` for object storage in a folder.
+    `abfss://`) and `file:///folder` for object storage in a folder. The last four take the option `cache`: a folder for
+    sealed copies, `yes` for the user's (the default, but not for a folder) or `no`.
 
     Raises:
         VaultNotFoundError: nothing is there, or it is not a vault.
@@ -47,7 +50,7 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
         raise InvalidInputError("a location is a path or a URL that is not empty")
     if "://" not in text:
         return SqliteStore(_expanded(text), create=create, read_only=read_only)
-    url = urlsplit(text)
+    url = _split(text)
     if url.scheme == "memory":
         if not create:
             raise InvalidInputError("memory:// begins empty: make it with Vault.create, and share the store it returns")
@@ -59,15 +62,38 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
     raise InvalidInputError(f"there is no store for {url.scheme}:// in this version; use a path to a file")
 
 
+def _split(text: str) -> SplitResult:
+    try:
+        return urlsplit(text)
+    except ValueError:
+        raise InvalidInputError("this is not a URL: check its brackets and its port") from None
+
+
 def _remote(url: str, scheme: str, *, create: bool, read_only: bool) -> Store:
-    """A store beyond this machine: its client is imported when it is asked for."""
+    """A store beyond this machine: it tries again, and has a cache in front. Its client is imported when asked for."""
     room, name, extra = REMOTE[scheme]
+    url, folder = _without_cache(url, default="no" if scheme == "file" else "yes")
     try:
         module = import_module(f"vault_core.store.{room}")
     except ModuleNotFoundError:
         raise InvalidInputError(f"{scheme}:// needs a client: pip install 'strongroom[{extra}]'") from None
-    store: Store = getattr(module, name)(url, create=create, read_only=read_only)
-    return store
+    store: Store = RetryingStore(getattr(module, name)(url, create=create, read_only=read_only))
+    return store if folder is None else CachedStore(store, folder)
+
+
+def _without_cache(url: str, *, default: str) -> tuple[str, Path | None]:
+    """The URL without its option `cache`, and the folder that the option means; None for no cache."""
+    parts = _split(url)
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    given = [value for key, value in options if key == "cache"]
+    if len(given) > 1:
+        raise InvalidInputError("the option cache stands twice in the URL; give it once")
+    said = given[0] if given else default
+    if not said:
+        raise InvalidInputError("the option cache is a folder, yes or no")
+    rest = "&".join(one for one in parts.query.split("&") if unquote_plus(one.partition("=")[0]) != "cache")
+    folder = None if said == "no" else cache_folder() if said == "yes" else _expanded(said)
+    return parts._replace(query=rest).geturl() if given else url, folder
 
 
 def _expanded(text: str) -> Path:

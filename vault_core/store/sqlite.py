@@ -206,7 +206,7 @@ class SqliteStore:
                 return
             after = rows[-1][0]
 
-    def let_go(self, addresses: Iterable[int]) -> None:
+    def let_go(self, addresses: Iterable[int] | None) -> None:
         """See `Store.let_go`: there are no other copies."""
 
     def part(self, name: str) -> bytes | None:
@@ -262,6 +262,7 @@ class SqliteStore:
 
     def lock(self, *, exclusive: bool) -> None:
         """See `Store.lock`. The lock is on a file beside the vault, never on the vault itself."""
+        self._unlock()  # one lock each, the later one
         path = f"{self._real}.lock"
         try:  # never through a link, which may lead anywhere
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
@@ -296,6 +297,9 @@ class SqliteStore:
         if db is not None:
             with _translated():
                 db.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
         sidecar, self._sidecar = self._sidecar, None
         if sidecar is not None:
             fcntl.flock(sidecar, fcntl.LOCK_UN)  # a child forked this very moment still has the file open
@@ -311,7 +315,9 @@ class SqliteStore:
             if create:
                 raise VaultNotFoundError("the folder for the new vault does not exist; make it first") from None
             raise VaultNotFoundError(f"there is no vault at {self.path}; make one with: strongroom init") from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise InvalidInputError(f"this path can't be used ({error.strerror})") from None
+        except ValueError as error:
             raise InvalidInputError(f"this path can't be used ({error})") from None
         if create:
             raise ConflictError(f"there is something at {self.path} already; choose another name")

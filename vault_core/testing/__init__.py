@@ -20,6 +20,16 @@ pytest.register_assert_rewrite("vault_core.testing.conformance")  # before its i
 from vault_core.testing.clock import FakeClock  # noqa: E402  after the registration above
 from vault_core.testing.conformance import Place, StoreConformance  # noqa: E402
 from vault_core.testing.embedder import FakeEmbedder  # noqa: E402
-from vault_core.testing.faults import Crashed, Fault, FaultyStore  # noqa: E402
+from vault_core.testing.faults import Crashed, Fault, FaultPlan, FaultyStore, NetworkFault  # noqa: E402
 
-__all__ = ["Crashed", "FakeClock", "FakeEmbedder", "Fault", "FaultyStore", "Place", "StoreConformance"]
+__all__ = [
+    "Crashed",
+    "FakeClock",
+    "FakeEmbedder",
+    "Fault",
+    "FaultPlan",
+    "FaultyStore",
+    "NetworkFault",
+    "Place",
+    "StoreConformance",
+]

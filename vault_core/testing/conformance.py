@@ -321,6 +321,25 @@ class StoreConformance:
         assert other.read_header() == header
         assert (other.part("big"), other.part("empty")) == (BIG, b"")
 
+    # without a commit, as a copy ends
+
+    def test_a_header_changes_without_a_commit(self, store: Store, other: Store) -> None:
+        commit(store, b"record", put_parts=[("part", b"body")])
+
+        write(store, Change(header=NEXT_HEADER))
+
+        assert store.read_header() == other.read_header() == NEXT_HEADER
+        assert (other.head(), other.part("part")) == (2, b"body")
+        assert commit(other, b"and it goes on") == 3
+
+    def test_erasing_without_a_commit_leaves_zeros(self, store: Store, other: Store) -> None:
+        commit(store, b"secret", b"kept")
+
+        write(store, Change(erase=[at(2, 0)], purge=True))
+
+        assert other.records([at(2, 0), at(2, 1)]) == {at(2, 0): bytes(6), at(2, 1): b"kept"}
+        assert other.head() == 2
+
     # erasing
 
     def test_erasing_leaves_zeros_of_the_same_length(self, store: Store, other: Store) -> None:
@@ -414,6 +433,12 @@ class StoreConformance:
         store.close()
 
         other.lock(exclusive=True)
+
+    def test_saying_it_twice_is_one_hold(self, place: Place, store: Store, other: Store) -> None:
+        for exclusive in (False, store.capabilities.exclusive, store.capabilities.exclusive, False):
+            store.lock(exclusive=exclusive)
+
+        other.lock(exclusive=False)
 
     def test_closing_twice_and_abandoning_do_no_harm(self, place: Place, store: Store, other: Store) -> None:
         commit(store, b"record")

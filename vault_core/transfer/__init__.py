@@ -18,6 +18,7 @@ from vault_core.transfer.arrival import (
     Reader,
     Skipped,
 )
+from vault_core.transfer.copying import CopyReport, copy_vault
 from vault_core.transfer.formats import choose, names, register, titles
 from vault_core.transfer.source import Source, open_file, open_source
 
@@ -29,6 +30,7 @@ __all__ = [
     "OTHERS",
     "OWN",
     "Arrival",
+    "CopyReport",
     "ExportReport",
     "Finding",
     "Format",
@@ -38,6 +40,7 @@ __all__ = [
     "Skipped",
     "Source",
     "choose",
+    "copy_vault",
     "names",
     "open_file",
     "open_source",

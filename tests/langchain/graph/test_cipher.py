@@ -56,6 +56,24 @@ def test_a_sealed_row_is_not_loaded_as_another_type_or_by_another_cipher(seriali
             serializer.loads_typed((kind, sealed))
 
 
+@pytest.mark.parametrize("label", [None, 7, b"msgpack+strongroom", "\ud800+strongroom", "+", "a+b+c"], ids=ascii)
+def test_a_row_whose_type_is_no_type_is_refused(serializer: StrongroomSerializer, label: Any) -> None:
+    _, sealed = serializer.dumps_typed({"a": 1})
+
+    with pytest.raises(VaultTamperedError):
+        serializer.loads_typed((label, sealed))
+
+
+@pytest.mark.parametrize("body", [None, "text", 7, 1.5, b"", b"x" * 60], ids=ascii)
+def test_a_row_whose_body_was_never_sealed_is_refused(
+    vault: Vault, serializer: StrongroomSerializer, body: Any
+) -> None:
+    with pytest.raises(VaultTamperedError):
+        serializer.loads_typed(("msgpack+strongroom", body))
+    with pytest.raises(VaultTamperedError):
+        StrongroomCipher(vault).decrypt("strongroom", body)
+
+
 def test_a_changed_row_and_another_vaults_row_are_refused(serializer: StrongroomSerializer, tmp_path: Path) -> None:
     kind, sealed = serializer.dumps_typed({"a": 1})
 

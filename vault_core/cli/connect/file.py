@@ -1,7 +1,9 @@
 """A client's file: read whole, kept beside, replaced at once."""
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +29,13 @@ class Configuration:
         Raises:
             UnavailableError: it can't be read.
         """
-        path = path.resolve()
         try:
-            raw = path.read_bytes() if path.exists() else None
+            path = path.resolve()
+            return cls(path=path, raw=_content(path))
+        except RuntimeError:  # before Python 3.13
+            raise UnavailableError(f"{path} is a link that leads to itself") from None
         except OSError as error:
             raise UnavailableError(f"{path} can't be read ({error.strerror})") from None
-        return cls(path=path, raw=raw)
 
     @property
     def text(self) -> str:
@@ -80,7 +83,7 @@ class Configuration:
             raise UnavailableError(f"{self.path} can't be removed ({error.strerror})") from None
 
     def _check_unchanged(self) -> None:
-        if (self.path.read_bytes() if self.path.exists() else None) != self.raw:
+        if _content(self.path) != self.raw:
             raise ConflictError(f"{self.path} was changed meanwhile; close the client and try again")
 
     def _put(self, path: Path, content: bytes) -> None:
@@ -97,3 +100,18 @@ class Configuration:
             with contextlib.suppress(OSError):
                 Path(name).unlink()
             raise
+
+
+def _content(path: Path) -> bytes | None:
+    """The bytes of a file, as many as a configuration can have and one more; None if there is no file.
+
+    What is no file is not waited for: a pipe may never have anything to say, and a device never ends.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        return file.read(MAX_BYTES + 1)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from vault_core.cli.connect.splice import Splice, UneditableError
@@ -24,6 +25,7 @@ class Node:
     members: list[tuple[str, int, "Node"]] = field(default_factory=list)
 
 
+@lru_cache(maxsize=2)  # the file as it is and as it would be, each asked for several times: they may be large
 def parse(text: str) -> Node:
     """The file's value.
 

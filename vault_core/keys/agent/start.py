@@ -78,7 +78,7 @@ def hold_lock(folder: Path) -> int | None:
 
 def _killed(folder: Path) -> bool:
     until = time.monotonic() + PATIENCE
-    number = _holder(folder)
+    number = _settled_holder(folder, until)
     if number is None:
         return False
     os.kill(number, signal.SIGKILL)
@@ -87,6 +87,20 @@ def _killed(folder: Path) -> bool:
             raise UnavailableError(f"the key agent (process {number}) does not end")
         time.sleep(_SHORT_WAIT)
     return True
+
+
+def _settled_holder(folder: Path, until: float) -> int | None:
+    """The process that holds the lock, once it has had the time to write its number.
+
+    Between taking the lock and that, its predecessor's stands there, which may be another program's by now.
+    """
+    number = _holder(folder)
+    while number is not None and time.monotonic() < until:
+        time.sleep(_SHORT_WAIT)
+        before, number = number, _holder(folder)
+        if number == before:
+            return number
+    return None
 
 
 def _holder(folder: Path) -> int | None:

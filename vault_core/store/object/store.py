@@ -11,7 +11,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from itertools import pairwise
@@ -26,7 +26,7 @@ from vault_core.errors import (
     VaultTamperedError,
 )
 from vault_core.memory.model import StoredHeader
-from vault_core.store.base import Capabilities, Change, Head
+from vault_core.store.base import Capabilities, Change, Head, named_once
 from vault_core.store.object.blocks import TRIES, Blocks, Front, at_once, concurrently
 from vault_core.store.object.bucket import Bucket
 from vault_core.store.object.erasing import ERASE, PACK, Rewriter
@@ -50,6 +50,7 @@ HINT = "hint"
 HINT_EVERY = 64  # commits; a listing from there is one request
 _STEPS = 8  # commits that are looked for one by one before asking for a listing
 _TRIES = 1_000  # commits of others that come first
+_PARTS = 16  # that are put at the same time, a mebibyte each
 _SETTLE = 5  # times that a create without a clear answer is looked for, and sent again
 _PAUSE = 0.05  # seconds before the second time, doubled each time
 _NEVER = f'"{"0" * 32}"\n1'  # a tag that no object has
@@ -457,19 +458,29 @@ class ObjectStore:
         concurrently(self._bucket.delete, map(part_name, change.drop_parts))
         if not change.put_parts:
             return True
-        self._put_parts(change.put_parts)
+        put = self._put_parts(change.put_parts)
         self._look()
         if self._seq >= before > 0 and not any(map(self._leaves_something, range(before + 1, self._seq + 1))):
             self._moved = self._moved or moved
             return True
-        concurrently(self._bucket.delete, [part_name(name) for name, _ in change.put_parts])
+        concurrently(self._bucket.delete, put)
         return False
 
-    def _put_parts(self, parts: Sequence[tuple[str, bytes]]) -> None:
-        """Put parts, the last one when all others are there: it may name them."""
-        concurrently(lambda part: self._bucket.put(part_name(part[0]), PART + part[1]), parts[:-1])
-        for name, body in parts[-1:]:
-            self._bucket.put(part_name(name), PART + body)
+    def _put_parts(self, parts: Iterable[tuple[str, bytes]]) -> list[str]:
+        """Put parts, several at a time; one that is put anew when all before it are there: it may name them."""
+        put: list[str] = []
+        some: list[tuple[str, bytes]] = []
+        for name, body in parts:
+            if len(some) == _PARTS or not named_once(name):
+                concurrently(self._put_part, some)
+                some = []
+            some.append((part_name(name), body))
+            put.append(part_name(name))
+        concurrently(self._put_part, some)
+        return put
+
+    def _put_part(self, part: tuple[str, bytes]) -> None:
+        self._bucket.put(part[0], PART + part[1])
 
     def _leaves_something(self, seq: int) -> bool:
         front = self._blocks.find(seq)
