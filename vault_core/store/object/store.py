@@ -11,7 +11,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from itertools import pairwise
@@ -182,8 +182,11 @@ class ObjectStore:
                 count = len(front.block.pieces[seq].lengths) if front is not None else 0
                 yield from (address for n in range(count) if (address := seq << 24 | n) > after)
 
-    def let_go(self, addresses: Iterable[int]) -> None:
+    def let_go(self, addresses: Iterable[int] | None) -> None:
         """See `Store.let_go`."""
+        if addresses is None:
+            self._blocks.let_go_of_all()
+            return
         self._blocks.let_go({address >> 24 for address in addresses})
 
     def part(self, name: str) -> bytes | None:
@@ -304,6 +307,7 @@ class ObjectStore:
         if front is None or entry is None or sha256(entry).digest() != self._digest:
             return False
         self._take(self._seq, front)
+        self._stored_header = None  # a header may have changed without a commit
         return True
 
     def _search(self) -> None:
@@ -380,7 +384,7 @@ class ObjectStore:
         """Carry out a change; False if another session's came first, and `make` has to run again."""
         self._check_writing()  # `make`, a caller's code, may have forked
         if change.entry is None:
-            return self._parts_changed(change)
+            return self._changed_without_commit(change)
         commit = self._commit_of(change)
         if change.seq == self._seq and self._mark_at(change.seq) == commit.mark:
             with suppress(UnavailableError):  # sent again, by a caller who did not hear that it took effect
@@ -451,6 +455,19 @@ class ObjectStore:
             self._hinted = commit.seq
             with suppress(UnavailableError):
                 self._bucket.put(HINT, b"%016d" % commit.seq)
+
+    def _changed_without_commit(self, change: Change) -> bool:
+        """A header, what to erase, and parts, as a copy ends; each may be done again."""
+        if change.header is not None and change.header != self._header():
+            seq, before = self._seq, self._header_at
+            if not self._rewriter.change_header(seq, change.header, before if before != seq else 0):
+                return False
+            self._look()
+            if self._header() != change.header:
+                return False  # a commit came in between, which knew the header before
+        if change.erase:
+            self._rewriter.erase(change.erase)
+        return self._parts_changed(change)
 
     def _parts_changed(self, change: Change) -> bool:
         """Put and drop parts; False if a commit has erased something meanwhile, which the parts may hold."""
