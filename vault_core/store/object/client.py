@@ -245,7 +245,7 @@ def _tag_of(about: Any) -> str | None:
 
 def _parts_of(tag: str) -> "UpdateVersion":
     e_tag, _, version = tag.partition("\n")
-    return {"e_tag": e_tag, "version": version or None}
+    return {"e_tag": e_tag, "version": version} if version else {"e_tag": e_tag}
 
 
 def _says(error: BaseException, *words: str) -> bool:

@@ -524,13 +524,17 @@ class ObjectStore:
         name = f"probe/{secrets.token_hex(16)}"
         try:
             first = self._bucket.create(name, b"one")
-            second = self._bucket.create(name, b"two")
-            third = self._bucket.replace(name, b"three", _NEVER) if first is not None else False
+            kept = self._bucket.create(name, b"two") is None and not self._bucket.replace(name, b"two", _NEVER)
+            works = first is not None and self._bucket.replace(name, b"three", first)
             found = self._bucket.get(name, 0, 16)
         finally:
             with suppress(VaultError):
                 self._bucket.delete(name)
-        if second is not None or third or found is None or found.body != b"one":
+        if kept and not (works and found is not None and found.body == b"three"):
+            raise InvalidInputError(
+                "this object store refuses a write whose condition (If-Match) holds, without which nothing can be erased"
+            )
+        if not kept:
             raise InvalidInputError(
                 "this object store ignores conditions on writes (If-None-Match, If-Match), so that two writers would "
                 "destroy each other's commits; use a store, a gateway or a version of it that keeps them"
