@@ -532,7 +532,7 @@ class ObjectStore:
                 self._bucket.delete(name)
         if kept and not (works and found is not None and found.body == b"three"):
             raise InvalidInputError(
-                "this object store refuses a write whose condition (If-Match) holds, without which nothing can be erased"
+                "this object store refuses writes whose condition (If-Match) holds; without them nothing can be erased"
             )
         if not kept:
             raise InvalidInputError(
