@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ import pytest
 
 if TYPE_CHECKING:
     from support.postgres import Server
+    from vault_core.testing import Place
 
-_NUMBERS = itertools.count()  # of databases
+_NUMBERS = itertools.count()  # of databases and prefixes
 
 # A shell starts what runs in its background deaf to Ctrl-C, and whoever is deaf to it passes that on.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -70,3 +71,36 @@ def own_database(postgres: "Server") -> Iterator[str]:
     name = f"own_{next(_NUMBERS)}"
     yield postgres.database(name)
     postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def s3_process() -> Iterator[str]:
+    """The endpoint of an S3, started when the first test asks for it."""
+    from support.objects import s3_server
+
+    with s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3(s3_process: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The endpoint of an S3 whose keys are in the environment."""
+    from support.objects import KEYS
+
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    return s3_process
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix of the S3 that no other test uses."""
+    return f"test-{next(_NUMBERS)}/vault"
+
+
+@pytest.fixture
+def place_of(request: pytest.FixtureRequest) -> Callable[[str, Path], "Place"]:
+    """Gives an empty place of a kind (support/places.py), for one vault, by a folder of its own."""
+    from support.places import PLACES
+
+    return lambda kind, folder: PLACES[kind](folder, request.getfixturevalue)

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from support.places import KINDS, PLACES
+from support.places import KINDS
 from support.remote_work import RemoteWork, Wrap, keys_in
 from vault_core import FileKey, UnavailableError
 from vault_core.store import Change, Head, RetryingStore
-from vault_core.testing import FaultPlan, FaultyStore, NetworkFault
+from vault_core.testing import FaultPlan, FaultyStore, NetworkFault, Place
 from vault_core.testing.conformance import FIRST, HEADER, commit, contents
 
+PlaceOf = Callable[[str, Path], Place]
 SEQUENCES = int(os.environ.get("STRONGROOM_FAULT_SEQUENCES", "40"))
 ENOUGH = 60  # sequences in which a seeded bug must show
 GROUP = 10  # sequences of one test
@@ -28,11 +29,11 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> list[FileKey]:
     return keys_in(tmp_path_factory.mktemp("keys"))
 
 
-def work(folder: Path, kind: str, keys: list[FileKey], seed: int, wrap: Wrap = RetryingStore) -> int:
+def work(place_of: PlaceOf, folder: Path, kind: str, keys: list[FileKey], seed: int, wrap: Wrap = RetryingStore) -> int:
     """One sequence; gives how many operations were given up."""
     place = folder / str(seed)
     place.mkdir()
-    one = RemoteWork(PLACES[kind](place), keys, seed, wrap)
+    one = RemoteWork(place_of(kind, place), keys, seed, wrap)
     try:
         one.run()
     except BaseException as error:
@@ -46,9 +47,9 @@ def work(folder: Path, kind: str, keys: list[FileKey], seed: int, wrap: Wrap = R
 @pytest.mark.parametrize("start", range(0, SEQUENCES, GROUP))
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_was_acknowledged_is_there_once_and_the_rest_once_or_not_at_all(
-    tmp_path: Path, keys: list[FileKey], kind: str, start: int
+    tmp_path: Path, place_of: PlaceOf, keys: list[FileKey], kind: str, start: int
 ) -> None:
-    given_up = [work(tmp_path, kind, keys, seed) for seed in range(start, min(start + GROUP, SEQUENCES))]
+    given_up = [work(place_of, tmp_path, kind, keys, seed) for seed in range(start, min(start + GROUP, SEQUENCES))]
 
     assert any(given_up) or start > 0  # nothing was ever in doubt, if no operation was given up
 
@@ -113,11 +114,11 @@ class TakesAnyEntryForItsOwn(RetryingStore):
 @pytest.mark.parametrize("bug", [MakesAnew, SwallowsALostWrite, TakesAnyEntryForItsOwn], ids=lambda bug: bug.__name__)
 @pytest.mark.parametrize("kind", ["memory", "header first"])
 def test_a_store_that_tries_again_carelessly_is_found_out(
-    tmp_path: Path, keys: list[FileKey], kind: str, bug: Any
+    tmp_path: Path, place_of: PlaceOf, keys: list[FileKey], kind: str, bug: Any
 ) -> None:
     for seed in range(ENOUGH):
         try:
-            work(tmp_path, kind, keys, seed, bug)
+            work(place_of, tmp_path, kind, keys, seed, bug)
         except Exception:  # noqa: BLE001  an assertion, or an error that no correct store raises
             return
     pytest.fail(f"{ENOUGH} sequences have not found it")
@@ -127,8 +128,8 @@ def test_a_store_that_tries_again_carelessly_is_found_out(
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Any:
-    return PLACES["memory"](tmp_path)
+def place(tmp_path: Path, place_of: PlaceOf) -> Any:
+    return place_of("memory", tmp_path)
 
 
 def always(fault: NetworkFault) -> FaultPlan:

@@ -63,6 +63,8 @@ def parse_header(body: bytes, mac: bytes) -> Header:
     require(hmac.compare_digest(hashlib.sha256(body + mac[:32]).digest(), mac[32:]), "checksum")
     require(len(body) <= LONGEST, "the header is too long")
     found = _object(body)
+    if "copy" in found:
+        raise Refused("a copy that is not finished", error="VaultNotFoundError")
     if isinstance(found.get("suite"), str) and found["suite"] != SUITE:
         raise Refused("another suite", error="FormatTooNewError")
     require(canonical(found) == body, "the header is not canonical")

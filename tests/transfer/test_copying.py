@@ -1,5 +1,6 @@
 """Copying a vault between stores: the same bytes, checked in clear, resumable, and no vault before it is whole."""
 
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from support import vaults
-from support.places import KINDS, PLACES
+from support.places import KINDS
 from vault_core import (
     ConflictError,
     Draft,
@@ -58,6 +59,9 @@ def source(tmp_path: Path) -> EphemeralStore:
     return store
 
 
+PlaceOf = Callable[[str, Path], Place]
+
+
 @pytest.fixture
 def target() -> EphemeralStore:
     return EphemeralStore()
@@ -72,11 +76,13 @@ def opened(store: Any, folder: Path, **options: Any) -> Vault:
 
 @pytest.mark.parametrize("to", KINDS)
 @pytest.mark.parametrize("by", KINDS)
-def test_the_copy_holds_the_same_bytes_and_opens_with_the_same_key(tmp_path: Path, by: str, to: str) -> None:
+def test_the_copy_holds_the_same_bytes_and_opens_with_the_same_key(
+    tmp_path: Path, place_of: PlaceOf, by: str, to: str
+) -> None:
     folders = [tmp_path / "from", tmp_path / "to"]
     for folder in folders:
         folder.mkdir()
-    places = [PLACES[kind](folder) for kind, folder in zip((by, to), folders, strict=True)]
+    places = [place_of(kind, folder) for kind, folder in zip((by, to), folders, strict=True)]
     with Vault.create(places[0].create(), unlock=vaults.key_in(tmp_path)) as vault:
         fill(vault)
         chain = vault.verify().chain_hash
@@ -161,23 +167,34 @@ def test_a_commit_of_thousands_of_records_is_copied(tmp_path: Path, target: Ephe
     assert contents(target) == contents(source)
 
 
+def test_memory_does_not_grow_with_the_vault(tmp_path: Path) -> None:
+    with vaults.create(tmp_path) as vault:
+        for batch in range(12):
+            rows = [(f"row {batch} {n}", bytes(20_000)) for n in range(100)]
+            vault.items("chat").put_many(rows)
+    assert (tmp_path / vaults.NAME).stat().st_size > 24e6
+
+    tracemalloc.start()
+    copy_vault(tmp_path / vaults.NAME, tmp_path / "copy.vault")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 18e6  # 500 records at once, and SQLite keeps its own
+
+
 # interrupted
-
-
-class Interrupted(BaseException):
-    """What a test stops a copy with."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.value)
 def test_stopped_at_any_write_it_is_no_vault_yet_or_a_whole_one_and_goes_on(
-    tmp_path: Path, source: EphemeralStore, kind: str, fault: Fault
+    tmp_path: Path, place_of: PlaceOf, source: EphemeralStore, kind: str, fault: Fault
 ) -> None:
     writes = 0
     while True:
         folder = tmp_path / str(writes)
         folder.mkdir()
-        place = PLACES[kind](folder)
+        place = place_of(kind, folder)
         faulty = FaultyStore(place.create(), counted=["create", "append"])
         faulty.fail(fault, at=writes)
         try:

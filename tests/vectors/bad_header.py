@@ -1,9 +1,10 @@
 """Headers and slots that must be refused."""
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
-from vectors.case import NEWER, TAMPERED, WRONG, Case, bad
+from vectors.case import NEWER, NOT_FOUND, TAMPERED, WRONG, Case, bad
 from vectors.parts import b64
 from vectors.scribe import Edit, Scribe
 
@@ -58,6 +59,16 @@ def _bytes() -> Iterator[Case]:
     s = Scribe.begun("header-hmac-flipped")
     s.mac = bytes([s.mac[0] ^ 1]) + s.mac[1:]
     yield bad(s, "A bit of the HMAC changed; the checksum shows it.")
+
+    s = Scribe.begun("header-unfinished-copy")
+    s.body = b'{"copy":"unfinished","format":1,"generation":0,"vault":"%s"}' % s.vault.hex().encode()
+    s.mac = bytes(32) + sha256(s.body + bytes(32)).digest()
+    yield bad(s, "The header of a copy that is not finished.", error=NOT_FOUND)
+
+    s = Scribe.begun("header-unfinished-copy-damaged")
+    s.body = b'{"copy":"unfinished","format":1,"generation":0,"vault":"%s"}' % s.vault.hex().encode()
+    s.mac = bytes(64)
+    yield bad(s, "The same with a checksum that does not match.")
 
     s = Scribe("header-hmac")
     s.add_way("file")

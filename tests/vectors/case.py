@@ -11,6 +11,7 @@ TAMPERED = "VaultTamperedError"
 ROLLBACK = "RollbackError"
 WRONG = "WrongPassphraseError"
 NEWER = "FormatTooNewError"
+NOT_FOUND = "VaultNotFoundError"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

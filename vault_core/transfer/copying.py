@@ -226,12 +226,14 @@ class _Copy:
         """Make the target's parts the source's. A manifest names others, and comes after them."""
         names, there = self._source.parts(), set(self._target.parts())
         self._write(Change(drop_parts=sorted(there.difference(names))))
+        brought = 0
         for name in sorted(names, key=_is_manifest):
-            if name not in there or _is_manifest(name):
-                body = self._source.part(name)
-                if body is not None:
-                    self._write(Change(put_parts=[(name, body)]))
-        return len(names)
+            if name in there and not _is_manifest(name):
+                brought += 1
+            elif (body := self._source.part(name)) is not None:
+                self._write(Change(put_parts=[(name, body)]))
+                brought += 1
+        return brought
 
     def _write(self, change: Change) -> None:
         self._target.append(lambda _: change)
