@@ -64,6 +64,9 @@ class MemoryBucket:
             found = [(name, len(body)) for name, (body, _) in self.objects.items()]
         return iter([one for one in found if one[0].startswith(folder) and one[0] > after])
 
+    def tidy(self) -> None:
+        """Nothing is left behind."""
+
     def everything(self) -> bytes:
         """All bytes that lie here."""
         return b"\0\0".join(body for body, _ in self.objects.values())
@@ -113,6 +116,9 @@ class Faulty:
 
     def names(self, folder: str, after: str = "") -> Iterator[tuple[str, int]]:
         return self._met("names", lambda: self._bucket.names(folder, after), iter(()))
+
+    def tidy(self) -> None:
+        """No request."""
 
     def arrive(self) -> None:
         """Let everything that is late take effect."""

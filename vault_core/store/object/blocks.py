@@ -73,6 +73,12 @@ class Blocks:
             self._drop(log_name(seq))
             self._drop(pack_name(window_of(seq)))
 
+    def let_go_of_all(self) -> None:
+        """Forget everything."""
+        self.forget()
+        self._indexes.clear()
+        self._numbers = 0
+
     def find(self, seq: int, *, keep: bool = True) -> Front | None:
         """The object that holds a commit, or None."""
         kept = self._kept(seq)

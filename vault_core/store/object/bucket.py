@@ -51,6 +51,10 @@ class Bucket(Protocol):
         """Remove an object; nothing if there is none."""
         ...
 
+    def tidy(self) -> None:
+        """Remove what writers that were killed have left, if they leave anything."""
+        ...
+
     def names(self, folder: str, after: str = "") -> Iterator[tuple[str, int]]:
         """Names in a folder, greater than `after`, with sizes, in any order."""
         ...

@@ -25,7 +25,7 @@ from vault_core.errors import (
 from vault_core.store.object.bucket import ChangedError, Found
 
 if TYPE_CHECKING:
-    from obstore import GetOptions
+    from obstore import GetOptions, UpdateVersion
 
 TIMEOUT = 30  # seconds for one request
 PATIENT = 900  # likewise for one that moves a large object: 1.25 GiB at 1.5 MB/s
@@ -47,7 +47,7 @@ class ObjectBucket:
         """See `Bucket.get`."""
         options: GetOptions = {"range": (start, start + length)}
         if tag is not None:
-            options["if_match"] = tag
+            options["if_match"] = _parts_of(tag)["e_tag"] or ""
         with self._translated():
             try:
                 answer = obstore.get(self._for(length), name, options=options)
@@ -58,12 +58,12 @@ class ObjectBucket:
                 if tag is None:
                     raise  # an answer to a question that was not asked
                 raise ChangedError from None
-            size, etag = answer.meta["size"], answer.meta["e_tag"]
+            size, held = answer.meta["size"], _tag_of(answer.meta)
             wanted = min(length, max(size - start, 0))
             body = _bounded(answer, wanted)
-        if not etag or len(body) != wanted or answer.range[0] != start:
+        if held is None or len(body) != wanted or answer.range[0] != start:
             raise UnavailableError("the object store's answer was cut short or makes no sense; try again")
-        return Found(body, etag, size)
+        return Found(body, held, size)
 
     def tag(self, name: str) -> str | None:
         """See `Bucket.tag`. A read of one byte: unlike HEAD, its refusals say why."""
@@ -80,13 +80,13 @@ class ObjectBucket:
             except FileNotFoundError as error:
                 self._no_bucket(error)
                 raise
-        return put["e_tag"] or self.tag(name)
+        return _tag_of(put) or self.tag(name)
 
     def replace(self, name: str, body: bytes, tag: str) -> bool:
         """See `Bucket.replace`."""
         with self._translated():
             try:
-                obstore.put(self._for(len(body)), name, body, mode={"e_tag": tag}, use_multipart=False)
+                obstore.put(self._for(len(body)), name, body, mode=_parts_of(tag), use_multipart=False)
             except (foreign.AlreadyExistsError, foreign.PreconditionError, FileNotFoundError):
                 return False
         return True
@@ -103,6 +103,9 @@ class ObjectBucket:
                 obstore.delete(self._for(0), name)
             except FileNotFoundError as error:
                 self._no_bucket(error)
+
+    def tidy(self) -> None:
+        """See `Bucket.tidy`: an object is there whole or not at all."""
 
     def names(self, folder: str, after: str = "") -> Iterator[tuple[str, int]]:
         """See `Bucket.names`."""
@@ -135,7 +138,9 @@ class ObjectBucket:
             raise
         except (foreign.BaseError, OSError, ValueError, NotImplementedError) as error:
             raise self._translation(error) from None
-        except Exception as error:  # noqa: BLE001  pyo3 panics and what else a client written in Rust may raise
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  a panic of the client, which is written in Rust, is no Exception
             raise UnavailableError(f"the object store's client failed ({type(error).__name__}); try again") from None
 
     def _translation(self, error: BaseException) -> VaultError:
@@ -231,6 +236,16 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[VaultError], str], ...] = (
         "the object store is full; make room, nothing was half-written",
     ),
 )
+
+
+def _tag_of(about: Any) -> str | None:
+    """What S3 and Azure compare (the ETag) and what GCS does (the version), in one."""
+    return f"{about['e_tag']}\n{about['version'] or ''}" if about["e_tag"] else None
+
+
+def _parts_of(tag: str) -> "UpdateVersion":
+    e_tag, _, version = tag.partition("\n")
+    return {"e_tag": e_tag, "version": version} if version else {"e_tag": e_tag}
 
 
 def _says(error: BaseException, *words: str) -> bool:

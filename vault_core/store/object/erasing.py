@@ -56,16 +56,15 @@ class Rewriter:
         else:
             self._bucket.delete(_marker(ERASE, seq))
 
+    def erase(self, addresses: Iterable[int]) -> None:
+        """Take these records' bytes away, without a commit that says so."""
+        self.blank(_by_seq(addresses), set())
+
     def finish_with(self, seq: int, erase: Iterable[int], header_before: int, drop_parts: Iterable[str]) -> None:
         """The same, for a commit that is known."""
-        self.blank(_wanted(erase), {header_before} - {0, seq})
+        self.blank(_by_seq(erase), {header_before} - {0, seq})
         concurrently(self._bucket.delete, map(part_name, drop_parts))
         self._bucket.delete(_marker(ERASE, seq))
-
-    def erase(self, addresses: Iterable[int]) -> None:
-        """Erase records without a commit: who copies a vault may have to. Cut short, some of them are left."""
-        if wanted := _wanted(addresses):
-            self.blank(wanted, set())
 
     def blank(self, wanted: Wanted, headers: set[int]) -> None:
         """Take the bytes of records and headers out of the objects that hold them."""
@@ -187,13 +186,13 @@ def _entry_in(found: Found) -> bytes:
     return found.body[slice(*piece.entry)]
 
 
-def _marker(folder: str, number: int) -> str:
-    return f"{folder}{number:0{DIGITS}d}"
-
-
-def _wanted(addresses: Iterable[int]) -> Wanted:
+def _by_seq(addresses: Iterable[int]) -> Wanted:
     wanted: Wanted = {}
     for address in addresses:
         if address >= 0:
             wanted.setdefault(address >> 24, set()).add(address & 0xFFFFFF)
     return wanted
+
+
+def _marker(folder: str, number: int) -> str:
+    return f"{folder}{number:0{DIGITS}d}"

@@ -95,6 +95,18 @@ class FolderBucket:
         with _translated(), suppress(FileNotFoundError, NotADirectoryError):
             (self._folder / name).unlink()
 
+    def tidy(self) -> None:
+        """See `Bucket.tidy`: files that nobody is writing any more, for whoever writes one holds its lock."""
+        with _translated():
+            for new in (self._folder / NEW).glob("*"):
+                with suppress(FileNotFoundError, BlockingIOError):
+                    file = os.open(new, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        new.unlink()
+                    finally:
+                        os.close(file)
+
     def names(self, folder: str, after: str = "") -> Iterator[tuple[str, int]]:
         """See `Bucket.names`."""
         found = list[tuple[str, int]]()
@@ -119,17 +131,16 @@ class FolderBucket:
         new = self._folder / NEW / secrets.token_hex(16)
         file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            try:
-                rest = memoryview(body)
-                while rest:
-                    rest = rest[os.write(file, rest) :]
-                os.fsync(file)
-            finally:
-                os.close(file)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            rest = memoryview(body)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+            os.fsync(file)
             yield new
         finally:
             with suppress(FileNotFoundError):
                 new.unlink()
+            os.close(file)
 
     def _sync(self, name: str) -> None:
         _sync_folder((self._folder / name).parent)

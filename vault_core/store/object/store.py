@@ -53,6 +53,7 @@ _TRIES = 1_000  # commits of others that come first
 _PARTS = 16  # that are put at the same time, a mebibyte each
 _SETTLE = 5  # times that a create without a clear answer is looked for, and sent again
 _PAUSE = 0.05  # seconds before the second time, doubled each time
+_NEVER = f'"{"0" * 32}"\n1'  # a tag that no object has
 _FOLDERS = ("log/", "pack/", "part/", "unfinished/")
 
 
@@ -181,8 +182,11 @@ class ObjectStore:
                 count = len(front.block.pieces[seq].lengths) if front is not None else 0
                 yield from (address for n in range(count) if (address := seq << 24 | n) > after)
 
-    def let_go(self, addresses: Iterable[int]) -> None:
+    def let_go(self, addresses: Iterable[int] | None) -> None:
         """See `Store.let_go`."""
+        if addresses is None:
+            self._blocks.let_go_of_all()
+            return
         self._blocks.let_go({address >> 24 for address in addresses})
 
     def part(self, name: str) -> bytes | None:
@@ -211,6 +215,7 @@ class ObjectStore:
             return False
         self._check()
         try:
+            self._bucket.tidy()
             markers = self._rewriter.markers()
             if markers:
                 self._look()
@@ -508,13 +513,17 @@ class ObjectStore:
         name = f"probe/{secrets.token_hex(16)}"
         try:
             first = self._bucket.create(name, b"one")
-            second = self._bucket.create(name, b"two")
-            third = self._bucket.replace(name, b"three", f'"{"0" * 32}"') if first is not None else False
+            kept = self._bucket.create(name, b"two") is None and not self._bucket.replace(name, b"two", _NEVER)
+            works = first is not None and self._bucket.replace(name, b"three", first)
             found = self._bucket.get(name, 0, 16)
         finally:
             with suppress(VaultError):
                 self._bucket.delete(name)
-        if second is not None or third or found is None or found.body != b"one":
+        if kept and not (works and found is not None and found.body == b"three"):
+            raise InvalidInputError(
+                "this object store refuses writes whose condition (If-Match) holds; without them nothing can be erased"
+            )
+        if not kept:
             raise InvalidInputError(
                 "this object store ignores conditions on writes (If-None-Match, If-Match), so that two writers would "
                 "destroy each other's commits; use a store, a gateway or a version of it that keeps them"
