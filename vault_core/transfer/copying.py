@@ -2,8 +2,8 @@
 
 Rules (docs/format.md §3 and §5):
 - Everything that is copied is checked in clear: order, chain and record hashes. What was erased is zeros, and stays so.
-- Until the end the copy has a header that no session opens. The vault's own header is written last, after all that the
-  destination holds was read back and matched.
+- Until the end the copy has a header that no session opens. The vault's own header comes with the last commit (no
+  store has to change a header otherwise), after all else that the destination holds was read back and matched.
 - A copy goes on where it was interrupted. What is there already is compared first; another vault, or a log that went
   another way, is refused and left as it was.
 - What the source erases while it is copied is erased in the copy before that is finished.
@@ -126,10 +126,9 @@ class _Copy:
             tally = self._read_back(Chain(self._vault))
             if self._moved():
                 continue
+            parts = self._bring_parts() if self._held.seq < self._head or not finished else len(target.parts())
             tally = self._bring_last(tally)
-            parts = self._bring_parts() if self._copied or not finished else len(target.parts())
             if not self._moved():
-                self._finish()
                 return self._report(tally, parts)
         raise UnavailableError(_UNSTEADY)
 
@@ -149,7 +148,7 @@ class _Copy:
             there = self._target.read_header()
         except VaultNotFoundError:
             self._fresh = True
-            self._target.create(unfinished, self._first)
+            self._target.create(unfinished if self._head > 1 else self._stored, self._first)
             return False
         if there == unfinished:
             return False
@@ -183,8 +182,8 @@ class _Copy:
     def _moved(self) -> bool:
         return (self._source.read_header(), self._source.head()) != (self._stored, self._head)
 
-    def _bring(self, upto: int, erase: Sequence[int] = ()) -> None:
-        """Copy commits, checked; the last one erases as well."""
+    def _bring(self, upto: int, erase: Sequence[int] = (), header: StoredHeader | None = None) -> None:
+        """Copy commits, checked; the last one erases as well, and brings the header."""
         for batch in _batches(self._held, self._source.entries(self._held.seq, upto)):
             records = dict(read_records(self._source, batch.hashes))
             for clear, entry in batch.commits:
@@ -194,6 +193,7 @@ class _Copy:
                         entry=entry,
                         records=[records.pop(number) for number in records_of(clear)],
                         erase=erase if clear.seq == upto else (),
+                        header=header if clear.seq == upto else None,
                         purge=bool(erase),
                     )
                 )
@@ -211,13 +211,19 @@ class _Copy:
         self._tell()
 
     def _bring_last(self, tally: "_Tally") -> "_Tally":
-        """The last commit, with what the source has erased since it was copied; gives what the target then holds."""
+        """The last commit, with the header and what the source has erased meanwhile: from here on it is a vault.
+
+        Gives what the target then holds.
+        """
         before, stale = copy(self._held), tally.stale
+        self._check_end(before)
         if before.seq < self._head:
-            self._bring(self._head, stale)
+            self._bring(self._head, stale, self._stored)
             tally = tally.plus(self._read_back(before))
         elif stale:
             self._write(Change(erase=stale, purge=True))
+        if self._target.origin.read_header() != self._stored:
+            raise VaultTamperedError(_NOT_HELD)
         if not all(map(is_erased, self._target.origin.records(stale).values())):
             raise VaultTamperedError(_NOT_HELD)
         return tally
@@ -255,20 +261,14 @@ class _Copy:
             raise VaultTamperedError(_NOT_HELD)
         return tally
 
-    def _finish(self) -> None:
-        """The header comes last: from here on it is a vault."""
-        self._held.check_end(self._header)
+    def _check_end(self, held: Chain) -> None:
+        """The header is one that the log's end can have, and nothing of the source lies beyond that end."""
+        end = copy(held)
+        for seq, entry in self._source.entries(held.seq, self._head):
+            end.follow(seq, entry)
+        end.check_end(self._header)
         if any(True for _ in self._source.addresses((self._head + 1 << 24) - 1)) and not self._moved():
             raise VaultTamperedError("there are records beyond the end of the source's log: its end was cut off")
-
-        def make(head: Head) -> Change | None:
-            if head.seq != self._head:
-                raise ConflictError(_BUSY)
-            return None if head.header == self._stored else Change(header=self._stored, purge=True)
-
-        self._target.append(make)
-        if self._target.origin.read_header() != self._stored:
-            raise VaultTamperedError(_NOT_HELD)
 
     def _report(self, tally: "_Tally", parts: int) -> CopyReport:
         return CopyReport(

@@ -58,13 +58,14 @@ class Rewriter:
 
     def finish_with(self, seq: int, erase: Iterable[int], header_before: int, drop_parts: Iterable[str]) -> None:
         """The same, for a commit that is known."""
-        wanted: Wanted = {}
-        for address in erase:
-            if address >= 0:
-                wanted.setdefault(address >> 24, set()).add(address & 0xFFFFFF)
-        self.blank(wanted, {header_before} - {0, seq})
+        self.blank(_wanted(erase), {header_before} - {0, seq})
         concurrently(self._bucket.delete, map(part_name, drop_parts))
         self._bucket.delete(_marker(ERASE, seq))
+
+    def erase(self, addresses: Iterable[int]) -> None:
+        """Erase records without a commit: who copies a vault may have to. Cut short, some of them are left."""
+        if wanted := _wanted(addresses):
+            self.blank(wanted, set())
 
     def blank(self, wanted: Wanted, headers: set[int]) -> None:
         """Take the bytes of records and headers out of the objects that hold them."""
@@ -188,3 +189,11 @@ def _entry_in(found: Found) -> bytes:
 
 def _marker(folder: str, number: int) -> str:
     return f"{folder}{number:0{DIGITS}d}"
+
+
+def _wanted(addresses: Iterable[int]) -> Wanted:
+    wanted: Wanted = {}
+    for address in addresses:
+        if address >= 0:
+            wanted.setdefault(address >> 24, set()).add(address & 0xFFFFFF)
+    return wanted

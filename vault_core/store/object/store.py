@@ -378,6 +378,9 @@ class ObjectStore:
         """Carry out a change; False if another session's came first, and `make` has to run again."""
         self._check_writing()  # `make`, a caller's code, may have forked
         if change.entry is None:
+            if change.header is not None:
+                raise InvalidInputError("in object storage a header comes with a commit")
+            self._rewriter.erase(change.erase)
             return self._parts_changed(change)
         commit = self._commit_of(change)
         if change.seq == self._seq and self._mark_at(change.seq) == commit.mark:
