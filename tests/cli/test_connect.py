@@ -256,8 +256,12 @@ def test_the_server_of_a_remote_vault_is_told_where_passwords_are_and_none_of_th
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name, value in {
-        "PGPASSFILE": "passwords", "PGPASSWORD": SECRET, "PGSSLROOTCERT": "system",
-        "AWS_PROFILE": "home", "AWS_SECRET_ACCESS_KEY": SECRET, "STRONGROOM_CACHE_DIR": "cache",
+        "PGPASSFILE": "passwords",
+        "PGPASSWORD": SECRET,
+        "PGSSLROOTCERT": "system",
+        "AWS_PROFILE": "home",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "STRONGROOM_CACHE_DIR": "cache",
     }.items():
         monkeypatch.setenv(name, value)
     strongroom("connect", "cursor", "--yes", "--vault", "postgresql://alice@db.example/memories?vault=diary")
