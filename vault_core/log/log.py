@@ -312,6 +312,7 @@ class Log:
                 self._accept(entry)
         if self.state.seq != head or head == 0:
             raise VaultTamperedError("a commit of the log is missing")
+        self._store.let_go(())  # nothing more: all of it has been followed
 
     def _accept(self, entry: bytes) -> None:
         clear, clear_bytes, sealed_ops = split_entry(entry)

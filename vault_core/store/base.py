@@ -128,7 +128,10 @@ class Store(Protocol):
         ...
 
     def let_go(self, addresses: Iterable[int] | None) -> None:
-        """Drop cached copies of these records, which a commit has erased, or of everything (None). Never fails."""
+        """Drop cached copies of these records, which a commit has erased, or of everything (None). Never fails.
+
+        With no address it says that every entry that was given has been followed, and what they erase let go.
+        """
         ...
 
     def part(self, name: str) -> bytes | None:

@@ -43,7 +43,9 @@ class CachedStore:
         self._checked = False  # whether the copies were compared with the store's log
         self._follows = False  # whether this session has read entries
         self._given = 0  # the seq up to which it was given them, without a gap
-        self._heard = 0  # and up to which it has followed them, and so heard of what they erase
+        self._followed = 0  # and up to which it has followed them, and so heard of what they erase
+        self._heard = 0  # and up to which the copies know that
+        self._failed = False  # whether copies of erased records may be left: then nothing more is said to be heard of
         self._outdated = False  # whether copies of parts may be left that the store has dropped
 
     @property
@@ -89,7 +91,7 @@ class CachedStore:
             if change is None or self._kept is None:
                 return change
             if change.erase:
-                self._kept.drop_records(change.erase)  # beforehand: this process may not get to it afterwards
+                self._drop(self._kept, change.erase)  # beforehand: this process may not get to it afterwards
             return replace(change, put_parts=_copied(change.put_parts, self._kept)) if change.put_parts else change
 
         change = self.inner.append(dropping)
@@ -140,13 +142,17 @@ class CachedStore:
 
     def let_go(self, addresses: Iterable[int] | None) -> None:
         """See `Store.let_go`."""
+        erased = None if addresses is None else list(addresses)
+        self.inner.let_go(erased)
         if self._kept is None:
             return
-        if addresses is None:
+        if erased is None:
             self._kept.clear()
-        else:
-            self._kept.drop_records(addresses)
+        elif erased:
+            self._drop(self._kept, erased)
             self._outdated = True  # the snapshots of before the erasure are gone, or will be
+        else:
+            self._followed = self._given
 
     def part(self, name: str) -> bytes | None:
         """See `Store.part`."""
@@ -219,27 +225,36 @@ class CachedStore:
     def _begin(self, kept: Kept, after: int) -> None:
         """The session reads its first entries: what was erased before them, it will not say."""
         self._follows = True
-        self._given = self._heard = after + 1 if after else 0
-        if kept.heard() < self._heard:
-            kept.drop_records(None)
-            kept.hear(self._heard)
+        begun = after + 1 if after else 0
+        self._given = self._followed = self._heard = begun
+        if kept.heard() < begun:
+            self._drop(kept, None)
             self._outdated = True
+            if not self._failed:
+                kept.hear(begun)
 
     def _gave(self, seq: int) -> None:
         if seq == self._given + 1:
             self._given = seq
 
     def _hear(self, kept: Kept) -> None:
-        """What was given by earlier calls has been followed by now."""
-        if self._given > self._heard:
-            self._heard = self._given
+        """Let the copies know what has been followed. Not what was only given: following it may have failed."""
+        if self._followed > self._heard and not self._failed:
+            self._heard = self._followed
             kept.hear(self._heard)
+
+    def _drop(self, kept: Kept, addresses: Iterable[int] | None) -> None:
+        if not kept.drop_records(addresses):
+            self._failed = True
 
     def _keep(self, change: Change, kept: Kept) -> None:
         if change.entry is not None:
             kept.keep_entries([(change.seq, change.entry)])
             kept.keep_records(enumerate(change.records, change.seq << 24))
-            self._gave(change.seq)
+            if change.erase:
+                self._drop(kept, change.erase)  # another process may have fetched them since
+            if self._followed == self._given == change.seq - 1:
+                self._given = self._followed = change.seq
         kept.drop_parts(name for name in change.drop_parts if named_once(name))
 
 

@@ -104,13 +104,14 @@ class Kept:
         """Keep these."""
         self._run("INSERT OR REPLACE INTO record VALUES (?, ?)", records)
 
-    def drop_records(self, addresses: Iterable[int] | None) -> None:
-        """Drop the copies of these, or of all, and what the journal holds of them."""
+    def drop_records(self, addresses: Iterable[int] | None) -> bool:
+        """Drop the copies of these, or of all, and what the journal holds of them. False if that was not possible."""
         if addresses is None:
-            self._run("DELETE FROM record", [()])
+            done = self._run("DELETE FROM record", [()])
         else:
-            self._run("DELETE FROM record WHERE address = ?", ((address,) for address in addresses))
+            done = self._run("DELETE FROM record WHERE address = ?", ((address,) for address in addresses))
         self.settle()
+        return done
 
     def part(self, name: str) -> bytes | None:
         """A kept part."""
@@ -154,13 +155,16 @@ class Kept:
     def _rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return self._tried(lambda db: db.execute(sql, parameters).fetchall()) or []
 
-    def _run(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        def run(db: sqlite3.Connection) -> None:
+    def _run(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> bool:
+        """Whether it is done, or there is nothing left to do it to."""
+
+        def run(db: sqlite3.Connection) -> bool:
             with db:
                 db.execute("BEGIN IMMEDIATE")
                 db.executemany(sql, rows)
+            return True
 
-        self._tried(run)
+        return self._tried(run) or self._db is None
 
     def _tried(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         if self._db is None:
@@ -179,6 +183,8 @@ class Kept:
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.is_symlink():  # somebody else's file must not become our cache
+        raise OSError("the cache's file is a link")
     if not path.exists():  # never through a link, which may lead anywhere
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)

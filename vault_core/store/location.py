@@ -49,7 +49,7 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
     if not isinstance(text, str) or not text or "\0" in text:
         raise InvalidInputError("a location is a path or a URL that is not empty")
     if "://" not in text:
-        return SqliteStore(_expanded(text), create=create, read_only=read_only)
+        return SqliteStore(_path(text), create=create, read_only=read_only)
     url = _split(text)
     if url.scheme == "memory":
         if not create:
@@ -60,6 +60,12 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
     if url.scheme in REMOTE:
         return _remote(text, url.scheme, create=create, read_only=read_only)
     raise InvalidInputError(f"there is no store for {url.scheme}:// in this version; use a path to a file")
+
+
+def _path(text: str) -> Path:
+    if text.partition(":/")[0] in REMOTE and ":/" in text:  # as a path it would stand in errors, password and all
+        raise InvalidInputError("a URL has two slashes behind its first colon")
+    return _expanded(text)
 
 
 def _split(text: str) -> SplitResult:
@@ -89,7 +95,7 @@ def _without_cache(url: str, *, default: str) -> tuple[str, Path | None]:
     if len(given) > 1:
         raise InvalidInputError("the option cache stands twice in the URL; give it once")
     said = given[0] if given else default
-    if not said:
+    if not said or "\0" in said:
         raise InvalidInputError("the option cache is a folder, yes or no")
     rest = "&".join(one for one in parts.query.split("&") if unquote_plus(one.partition("=")[0]) != "cache")
     folder = None if said == "no" else cache_folder() if said == "yes" else _expanded(said)

@@ -4,6 +4,8 @@ Rules:
 - `vault` and `pooler` are ours; every other option is libpq's and passed through. An unknown one is refused.
 - A password belongs into PGPASSFILE, PGPASSWORD or a service file. One in the URL works, and is never shown again.
 - A connection that leaves this machine is encrypted or refused, unless `sslmode` says otherwise.
+- Text travels as UTF-8, whatever the URL or PGCLIENTENCODING say.
+- A part of a URL that may be a piece of a password, for want of escaping, is not shown in an error.
 """
 
 import os
@@ -21,11 +23,14 @@ MAX_NAME = 200  # characters of a vault's name
 _OURS = ("vault", "pooler")
 _SHOWN = "sslmode, sslrootcert, application_name, connect_timeout, options and libpq's other ones"
 _LIBPQ = {
-    option.keyword.decode(): option.dispchar == b"" for option in pq.Conninfo.get_defaults()
+    option.keyword.decode(): option.dispchar == b""
+    for option in pq.Conninfo.get_defaults()
+    if option.keyword != b"replication"  # another protocol, in which there are no transactions
 }  # whether it may be shown: libpq marks what is secret or for debugging
 _IN_PLACE = ("user", "host", "port", "dbname")  # what stands before the question mark
 # A server that is gone must not be waited for longer than people wait; the other end must not hold a lock for a client
 # that is gone either.
+SILENCE = 150.0  # seconds; a server that keeps our statement_timeout has answered by then, or is not coming back
 _DEFAULTS = {
     "connect_timeout": "10",
     "fallback_application_name": "strongroom",
@@ -52,6 +57,7 @@ class Address:
     location: str  # the URL without secrets
     conninfo: str = field(repr=False)
     pooler: bool = False  # a pooler stands between that gives each transaction another connection
+    silence: float = SILENCE  # seconds without an answer after which a connection is given up
 
     @classmethod
     def parse(cls, url: str, *, named: bool = True) -> "Address":
@@ -61,6 +67,7 @@ class Address:
             InvalidInputError: it is not one, or has an option that nobody knows.
         """
         base, _, query = url.partition("?")
+        _check_escaped(base, query)
         options = _options(query)
         vault, pooler = options.pop("vault", ""), _switch(options.pop("pooler", "no"))
         if named and not vault:
@@ -69,12 +76,30 @@ class Address:
             raise InvalidInputError(f"a vault's name has at most {MAX_NAME} characters, all of them printable")
         for name in options:
             if name not in _LIBPQ:
+                called = "such an option" if _holds_secret(options) else f"option {name!r}"
                 raise InvalidInputError(
-                    f"there is no option {name!r}; the options are vault, pooler, and of the connection {_SHOWN}"
+                    f"there is no {called}; the options are vault, pooler, and of the connection {_SHOWN}"
                 )
         found = _read(base, query)
         location = _shown(found, {"vault": vault, "pooler": "yes" if pooler else ""})
-        return cls(vault=vault, location=location, conninfo=_conninfo(found, pooler=pooler), pooler=pooler)
+        silence = float("inf") if "statement_timeout" in _asked_options(found) else SILENCE  # the caller's own limit
+        conninfo = _conninfo(found, pooler=pooler)
+        return cls(vault=vault, location=location, conninfo=conninfo, pooler=pooler, silence=silence)
+
+
+def _check_escaped(base: str, query: str) -> None:
+    """Refuse a URL in which a password may end too early: what follows would be taken for a host, and shown."""
+    authority, _, path = base.partition("://")[2].partition("/")
+    early, question, _ = query.partition("?")
+    if authority.count("@") > 1 or "@" in path or (question and "@" in early):
+        raise InvalidInputError(
+            "an @, / or ? within a name or password of the URL is written as %40, %2F or %3F; better, put the password "
+            "into PGPASSFILE or PGPASSWORD"
+        )
+
+
+def _holds_secret(options: Mapping[str, str]) -> bool:
+    return any(not _LIBPQ.get(name, True) for name in options)
 
 
 def _options(query: str) -> dict[str, str]:
@@ -131,13 +156,17 @@ def _place(host: str, port: str) -> str:
 
 
 def _conninfo(found: Mapping[str, str], *, pooler: bool) -> str:
-    asked = _DEFAULTS | dict(found)
+    asked = _DEFAULTS | dict(found) | {"client_encoding": "UTF8"}
     if _leaves_this_machine(found) and "sslmode" not in found and "PGSSLMODE" not in os.environ:
         asked["sslmode"] = "require"
     if not pooler:  # one that changes connections can't keep what is said when connecting
         ours = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
-        asked["options"] = f"{ours} {found.get('options', os.environ.get('PGOPTIONS', ''))}".strip()
+        asked["options"] = f"{ours} {_asked_options(found)}".strip()
     return make_conninfo("", **asked)
+
+
+def _asked_options(found: Mapping[str, str]) -> str:
+    return found.get("options", os.environ.get("PGOPTIONS", ""))
 
 
 def _leaves_this_machine(found: Mapping[str, str]) -> bool:

@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from vault_core.errors import SessionStateError, UnavailableError
 from vault_core.store.postgres.address import Address
+from vault_core.store.postgres.attended import Attended
 from vault_core.store.postgres.listener import Listener
 from vault_core.store.postgres.refusals import refusal
 from vault_core.store.postgres.rows import DURABLE
@@ -29,9 +30,10 @@ _IDLE = 60.0  # seconds after which an unused connection is closed
 _LOOK = 2.0  # seconds without a connection after which we look whether the server is there at all
 _FIRST_LOOK = 0.25  # the first time: who gave a wrong password shall hear so at once
 _PATIENCE = 30.0  # seconds to wait for a connection that others use
+_EAR = 10.0  # seconds of silence after which the listening connection is given up
 _GIVE_UP = 1.0  # the pool's own attempts to connect; the next call begins anew
 
-Connection = psycopg.Connection[Any]
+Connection = Attended
 logging.getLogger("psycopg").addHandler(logging.NullHandler())  # who asks hears of it by an exception
 _ABANDONED: list[Any] = []  # of forked children: kept so that nothing ever closes them
 
@@ -42,21 +44,24 @@ class Database:
     _lock: ClassVar[threading.Lock] = threading.Lock()
     _shared: ClassVar[dict[tuple[str, bool], "Database"]] = {}
 
-    def __init__(self, conninfo: str, *, pooler: bool) -> None:
+    def __init__(self, address: Address) -> None:
+        conninfo, pooler = address.conninfo, address.pooler
         self._conninfo, self._pooler, self.users, self.pid = conninfo, pooler, 0, os.getpid()
+        self._silence = address.silence
         self._pool = ConnectionPool(
             conninfo,
+            connection_class=Connection,
             kwargs=self._options,
             min_size=0,
             max_size=CONNECTIONS,
             open=True,
-            configure=None if pooler else _durable,
+            configure=self._configure,
             max_idle=_IDLE,
             reconnect_timeout=_GIVE_UP,
             num_workers=1,
             name="strongroom",
         )
-        self.listener = None if pooler else Listener(self.connect)
+        self.listener = None if pooler else Listener(self._ear)
 
     @classmethod
     def of(cls, address: Address) -> "Database":
@@ -64,7 +69,7 @@ class Database:
         key = address.conninfo, address.pooler
         with cls._lock:
             if key not in cls._shared:
-                cls._shared[key] = cls(address.conninfo, pooler=address.pooler)
+                cls._shared[key] = cls(address)
             cls._shared[key].users += 1
             return cls._shared[key]
 
@@ -85,7 +90,7 @@ class Database:
         Raises:
             psycopg.Error: there is none.
         """
-        return psycopg.connect(self._conninfo, **self._options)
+        return Connection.connect(self._conninfo, **self._options)
 
     def reach(self) -> None:
         """See that the server is there and lets us in.
@@ -114,6 +119,17 @@ class Database:
             if os.getpid() == self.pid:  # a caller's code that forked comes out of here twice
                 self._pool.putconn(db)
 
+    def _ear(self) -> Connection:
+        """A connection that nobody waits for long on: it only makes hearing quicker."""
+        db = self.connect()
+        db.silence = _EAR
+        return db
+
+    def _configure(self, db: Connection) -> None:
+        db.silence = self._silence
+        if not self._pooler:
+            db.execute(DURABLE, (False,))
+
     @property
     def _options(self) -> dict[str, Any]:
         # Statements that the server remembers belong to a connection, which a pooler changes.
@@ -141,10 +157,6 @@ class Database:
             _ABANDONED.append(database)
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(database))  # interpreter shutdown would close it otherwise
         cls._shared, cls._lock = {}, threading.Lock()
-
-
-def _durable(db: Connection) -> None:
-    db.execute(DURABLE, (False,))
 
 
 if hasattr(os, "register_at_fork"):

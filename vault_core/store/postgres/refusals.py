@@ -28,6 +28,7 @@ _OF_STATE = {  # SQLSTATE or its class -> kind and sentence
     "23505": (VaultTamperedError, "the place of the next commit is taken"),
     "23": (VaultTamperedError, "the database refuses a row that a vault consists of"),
     "25006": (UnavailableError, "this database takes no writes (a standby?); use the primary, or open read-only"),
+    "25P04": (UnavailableError, "the change took longer than the database's transaction_timeout; nothing was written"),
     "25P03": (UnavailableError, "the change took so long that the database gave it up; nothing was written"),
     "3D": (InvalidInputError, "there is no such database; make it with: createdb NAME"),
     "3F": (InvalidInputError, NO_SCHEMA),

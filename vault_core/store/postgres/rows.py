@@ -1,6 +1,7 @@
 """The statements by which a vault's rows are read and changed.
 
 Rules:
+- The critical section is READ COMMITTED, whatever the database's default: who waited for the lock has to see what came.
 - Nothing is read without a bound: a result is given up as soon as it has more rows or bytes than were asked for.
 - A change is one pipeline: all of it is sent before the first answer is awaited, COMMIT included.
 - Records go in by arrays. COPY would be refused: it does not work under row-level security.
@@ -116,7 +117,7 @@ def begin(db: Connection, vault: UUID, *, pooler: bool) -> Head:
         VaultTamperedError: the vault's row is gone.
     """
     with db.pipeline():
-        db.execute("BEGIN")
+        db.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         if pooler:  # what other connections are told once
             for name, value in SETTINGS.items():
                 if not name.startswith("tcp_"):

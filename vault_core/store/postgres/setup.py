@@ -7,6 +7,7 @@ import psycopg
 from vault_core.errors import InvalidInputError
 from vault_core.store.postgres import schema
 from vault_core.store.postgres.address import Address
+from vault_core.store.postgres.attended import Attended
 from vault_core.store.postgres.refusals import refusal, translated
 
 _NOT_ALLOWED = (
@@ -37,7 +38,7 @@ def init(url: str, *, role: str | None = None) -> Ready:
         raise InvalidInputError(_WRONG_ROLE)
     address = Address.parse(url, named=False)
     try:
-        db = psycopg.connect(address.conninfo, autocommit=True)
+        db = Attended.connect(address.conninfo, autocommit=True)
     except psycopg.Error as error:
         raise refusal(error) from None
     with db, translated():
@@ -45,3 +46,5 @@ def init(url: str, *, role: str | None = None) -> Ready:
             return Ready(*schema.prepare(db, role))
         except psycopg.errors.InsufficientPrivilege:
             raise InvalidInputError(_NOT_ALLOWED) from None
+        except psycopg.errors.ReservedName:  # none, public, pg_…
+            raise InvalidInputError("PostgreSQL keeps this role's name to itself; choose another") from None
