@@ -1,15 +1,17 @@
 """Someone tries to break vaults in object storage from outside: by URLs, by what lies in the folder, by the server."""
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support import vaults
-from support.objects import Proxy, objects_of, url
-from vault_core import InvalidInputError, Vault, VaultNotFoundError
+from support.objects import Proxy, Request, objects_of, url
+from vault_core import InvalidInputError, UnavailableError, Vault, VaultNotFoundError
 from vault_core.store.location import open_store
+from vault_core.store.object import ObjectStore, client
 
 
 @pytest.fixture
@@ -102,3 +104,27 @@ def test_what_others_put_beside_files_that_are_written_stays_and_is_in_nobody_s_
 
         assert vault.forget(vault.add("to be forgotten").id).purged
     assert (tmp_path / "vault" / ".new" / "notes").read_text() == "mine"
+
+
+# what a server can send
+
+
+def test_a_listing_without_an_end_ends(proxy: Proxy, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages with nothing in them: the client asks for the next one, and for the next one."""
+    monkeypatch.setattr(client, "PAGE", 0.2)
+    store = ObjectStore(url(proxy.endpoint, prefix), create=True)
+    asked = threading.Event()
+
+    def nothing(request: Request) -> None:
+        if "list-type" in request.path:
+            asked.set()
+
+    more = "<IsTruncated>true</IsTruncated><NextContinuationToken>more</NextContinuationToken>"
+    proxy.change = nothing
+    proxy.answer = 200, f"<ListBucketResult>{more}</ListBucketResult>"
+    with pytest.raises(UnavailableError, match="does not come to an end"):
+        store.parts()
+    proxy.answer = 200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+
+    assert asked.is_set()
+    assert store.parts() == []
