@@ -2,6 +2,7 @@
 
 import os
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 from support import vaults
 from support.objects import Proxy, Request, objects_of, url
-from vault_core import InvalidInputError, UnavailableError, Vault, VaultNotFoundError
+from vault_core import InvalidInputError, UnavailableError, Vault, VaultNotFoundError, VaultTamperedError
 from vault_core.store.location import open_store
-from vault_core.store.object import ObjectStore, client
+from vault_core.store.object import ObjectStore, blocks, client, erasing, layout
+from vault_core.store.object import store as object_store
+from vault_core.store.object.folder import FolderBucket
 
 
 @pytest.fixture
@@ -128,3 +131,26 @@ def test_a_listing_without_an_end_ends(proxy: Proxy, prefix: str, monkeypatch: p
 
     assert asked.is_set()
     assert store.parts() == []
+
+
+def test_a_pack_larger_than_its_commits_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A marker, which anyone can put, has the next purge look at a pack, which anyone can make a gigabyte long."""
+    for module in (blocks, erasing, layout, object_store):
+        if hasattr(module, "WINDOW"):
+            monkeypatch.setattr(module, "WINDOW", 4)
+    folder = tmp_path / "vault"
+    with Vault.create(folder.as_uri(), unlock=vaults.key_in(tmp_path)) as vault:
+        for n in range(6):
+            vault.add(f"memory {n}", id=f"m{n}")
+    for name in ("pack", "unfinished"):
+        (folder / name).mkdir(exist_ok=True)
+    with (folder / layout.pack_name(0)).open("wb") as pack:
+        pack.truncate(1 << 30)
+
+    with Vault.open(folder.as_uri(), unlock=vaults.key_in(tmp_path)) as vault:
+        tracemalloc.start()
+        with pytest.raises(VaultTamperedError, match="larger than the commits"):
+            object_store.Rewriter(bucket := FolderBucket(folder, make=False), blocks.Blocks(bucket)).pack(0)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+        tracemalloc.stop()
+        assert vault.count() == 6
