@@ -1,14 +1,25 @@
 """Someone tries to make a copy wrong: through caches, links, names of the same place, names of others' files."""
 
+import itertools
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support import objects, vaults
-from vault_core import ConflictError, InvalidInputError, SqliteStore, Vault, copy_vault
+from vault_core import (
+    ConflictError,
+    EphemeralStore,
+    InvalidInputError,
+    SqliteStore,
+    Vault,
+    VaultTamperedError,
+    copy_vault,
+)
 from vault_core.store import open_store
+from vault_core.testing import Place
 
 
 def test_what_another_machine_erased_does_not_come_back_out_of_this_one_s_cache(tmp_path: Path) -> None:
@@ -119,3 +130,79 @@ def test_the_same_name_on_another_server_is_another_place(tmp_path: Path, s3: st
         assert copy_vault(*places).copied == 1
         with pytest.raises(InvalidInputError, match="the same place"):
             copy_vault(places[0], f"{places[0]}&staleness=1")
+
+
+class StoppedError(Exception):
+    """What a callback raises."""
+
+
+def test_bringing_a_copy_up_to_date_may_stop_anywhere_and_is_run_again(tmp_path: Path) -> None:
+    """In between the copy has the header of before: it may be refused, but is never another vault, nor stuck."""
+    key = vaults.key_in(tmp_path)
+    with vaults.create(tmp_path) as vault:
+        vault.add("a secret", id="secret")
+    copy_vault(tmp_path / vaults.NAME, before := EphemeralStore())
+    with vaults.reopen(tmp_path) as vault:
+        vault.forget("secret")
+        vault.rotate(key)
+        vault.add_box("work")
+        vault.add("later", id="later")
+    step, stopped = 0, True
+    while stopped:
+        step += 1
+        target = EphemeralStore()
+        copy_vault(before, target)
+        calls = itertools.count(1)
+
+        def stop(_: int, __: int, step: int = step, calls: Iterator[int] = calls) -> None:
+            if next(calls) == step:
+                raise StoppedError
+
+        try:
+            copy_vault(tmp_path / vaults.NAME, target, progress=stop)
+            stopped = False
+        except StoppedError:
+            assert opens_as_itself_or_not_at_all(target, tmp_path)
+        copy_vault(tmp_path / vaults.NAME, target)
+        with Vault.open(target, unlock=key) as copy:
+            copy.verify(full=True)
+            assert vaults.texts(copy) == ["later"]
+    assert step > 5
+
+
+def opens_as_itself_or_not_at_all(store: EphemeralStore, folder: Path) -> bool:
+    try:
+        with Vault.open(store, unlock=vaults.key_in(folder), read_only=True, accept_rollback=True) as vault:
+            return set(vaults.texts(vault)) <= {"a secret", "later"}
+    except VaultTamperedError:
+        return True
+
+
+@pytest.mark.parametrize("kind", ["s3", "folder"])
+def test_copies_that_run_at_once_end_as_one_whole_copy(
+    tmp_path: Path, place_of: Callable[[str, Path], Place], kind: str
+) -> None:
+    with vaults.create(tmp_path) as vault:
+        for n in range(12):
+            vault.add(f"memory {n}")
+    place, ended = place_of(kind, tmp_path / "place"), list[str]()
+    (tmp_path / "place").mkdir()
+
+    def run() -> None:
+        try:
+            copy_vault(tmp_path / vaults.NAME, place.create())
+            ended.append("copied")
+        except ConflictError:
+            ended.append("another came first")
+
+    runs = [threading.Thread(target=run) for _ in range(4)]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join()
+    copy_vault(tmp_path / vaults.NAME, place.create())
+
+    assert len(ended) == 4
+    with Vault.open(place.open(), unlock=vaults.key_in(tmp_path)) as copy:
+        assert copy.verify(full=True).commits == 13
+        assert copy.count() == 12
