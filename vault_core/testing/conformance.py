@@ -354,14 +354,6 @@ class StoreConformance:
 
         assert contents(store.origin) == contents(store)
 
-    def test_erasing_needs_no_commit(self, store: Store, other: Store) -> None:
-        commit(store, b"secret", b"kept")
-
-        write(store, Change(erase=[at(2, 0), at(9, 9)], purge=True))
-
-        assert other.records([at(2, 0), at(2, 1)]) == {at(2, 0): bytes(6), at(2, 1): b"kept"}
-        assert other.head() == 2
-
     def test_erasing_twice_or_nothing_changes_nothing(self, store: Store) -> None:
         commit(store, b"secret")
         commit(store, erase=[at(2)])

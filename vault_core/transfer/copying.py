@@ -2,8 +2,8 @@
 
 Rules (docs/format.md §3 and §5):
 - Everything that is copied is checked in clear: order, chain and record hashes. What was erased is zeros, and stays so.
-- Until the end the copy has a header that no session opens. The vault's own header comes with the last commit (no
-  store has to change a header otherwise), after all else that the destination holds was read back and matched.
+- Until the end the copy has a header that no session opens. The vault's own header comes with the last commit, after
+  all else that the destination holds was read back and matched.
 - A copy goes on where it was interrupted. What is there already is compared first; another vault, or a log that went
   another way, is refused and left as it was.
 - What the source erases while it is copied is erased in the copy before that is finished.
