@@ -222,11 +222,6 @@ def change_header(session: ObjectStore) -> None:
     session.append(lambda head: Change(seq=head.seq + 1, entry=b"entry of the crash", header=header))
 
 
-def change_header_alone(session: ObjectStore) -> None:
-    header = StoredHeader(b"the header of the crash", b"c" * 64)
-    session.append(lambda _: Change(header=header))
-
-
 def put_part(session: ObjectStore) -> None:
     session.append(lambda _: Change(put_parts=[("snapshot", b"a new one")]))
 
@@ -235,7 +230,6 @@ TASKS: dict[str, Callable[[ObjectStore], object]] = {
     "append": append_one,
     "erase": erase_some,
     "header": change_header,
-    "header alone": change_header_alone,
     "part": put_part,
     "purge": ObjectStore.purge,
     "reclaim": ObjectStore.reclaim,

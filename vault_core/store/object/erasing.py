@@ -9,7 +9,6 @@ Rules:
 from collections.abc import Iterable
 
 from vault_core.errors import UnavailableError, VaultTamperedError
-from vault_core.memory.model import StoredHeader
 from vault_core.store.object.blocks import TRIES, Blocks, concurrently
 from vault_core.store.object.bucket import Bucket, Found
 from vault_core.store.object.layout import (
@@ -25,7 +24,6 @@ from vault_core.store.object.layout import (
     pack_name,
     packed,
     part_name,
-    reheaded,
     seqs_of,
     stub_in,
 )
@@ -67,22 +65,6 @@ class Rewriter:
         self.blank(_by_seq(erase), {header_before} - {0, seq})
         concurrently(self._bucket.delete, map(part_name, drop_parts))
         self._bucket.delete(_marker(ERASE, seq))
-
-    def change_header(self, seq: int, header: StoredHeader, before: int) -> bool:
-        """Let the commit at the head bring another header. False if the object changed meanwhile.
-
-        There, because every session looks at the head's object: where it was rewritten, the header is read anew.
-        """
-        self.announce(seq)
-        name = self._home(seq)
-        found = self._bucket.get(name, 0, MAX_OBJECT) if name is not None else None
-        if name is None or found is None:
-            return False
-        self._blocks.let_go([seq])
-        if not self._replace(name, reheaded(found.body, seq, header, before), found.tag):
-            return False
-        self.finish(seq)
-        return True
 
     def blank(self, wanted: Wanted, headers: set[int]) -> None:
         """Take the bytes of records and headers out of the objects that hold them."""

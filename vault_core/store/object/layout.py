@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import accumulate, pairwise
-from types import MappingProxyType
 
 from vault_core.errors import FormatTooNewError, VaultTamperedError
 from vault_core.memory.limits import MAX_COMMIT_RECORDS
@@ -210,13 +209,6 @@ def blanked(raw: bytes, wanted: Mapping[int, Collection[int]], headers: Collecti
     return _rebuilt([(raw, *one) for one in kept]) if changed else None
 
 
-def reheaded(raw: bytes, seq: int, header: StoredHeader, before: int) -> bytes:
-    """The object with another header, brought by the commit `seq` in it; `before` is where the one before lies."""
-    pieces = decode(raw, len(raw)).pieces.values()
-    kept = [(raw, piece, piece.erased, piece.header_erased) for piece in pieces]
-    return _rebuilt(kept, {seq: (header, before)})
-
-
 def packed(objects: Iterable[bytes]) -> bytes:
     """One object with the commits of several."""
     return _rebuilt(
@@ -327,38 +319,31 @@ def _placed(pieces: Sequence[Piece], end: int) -> tuple[int, list[Piece]]:
     return entries_end, placed
 
 
-def _rebuilt(
-    kept: Sequence[tuple[bytes, Piece, frozenset[int], bool]],
-    headers: Mapping[int, tuple[StoredHeader, int]] = MappingProxyType({}),
-) -> bytes:
-    """An object of commits out of others' bytes, with these records and headers erased, or with other headers."""
+def _rebuilt(kept: Sequence[tuple[bytes, Piece, frozenset[int], bool]]) -> bytes:
+    """An object of commits out of others' bytes, with these records and headers erased."""
     index, entries, rest = [], list[bytes](), list[bytes]()
-    for raw, piece, erased, header_erased in kept:
+    for raw, piece, erased, no_header in kept:
         (start, stop), (at, end) = piece.entry, piece.header
-        header, mac, header_at, before = raw[at:end], piece.mac, piece.header_at, piece.header_before
-        if piece.seq in headers:
-            new, replaced = headers[piece.seq]
-            header, mac, header_at, before = new.body + new.mac, len(new.mac), piece.seq, replaced or before
-        elif header_erased:
-            header, mac = b"", 0
+        body = 0 if no_header else end - at - piece.mac
         marks = [length | (_ERASED if n in erased else 0) for n, length in enumerate(piece.lengths)]
         index.append(
             _index(
                 piece.mark,
                 piece.seq,
-                header_at,
-                before,
+                piece.header_at,
+                piece.header_before,
                 stop - start,
-                len(header) - mac,
-                mac,
-                _HEADER_ERASED if header_erased and piece.seq not in headers else 0,
+                body,
+                0 if no_header else piece.mac,
+                _HEADER_ERASED if no_header else 0,
                 marks,
                 piece.erase,
                 piece.drop_parts,
             )
         )
         entries.append(raw[start:stop])
-        rest.append(header)
+        if not no_header:
+            rest.append(raw[at:end])
         rest.extend(raw[a:b] for n, (a, b) in enumerate(pairwise(piece.starts)) if n not in erased)
     whole = b"".join(index)
     return b"".join((_PRELUDE.pack(BLOCK, len(whole), len(kept)), whole, *entries, *rest))

@@ -307,7 +307,6 @@ class ObjectStore:
         if front is None or entry is None or sha256(entry).digest() != self._digest:
             return False
         self._take(self._seq, front)
-        self._stored_header = None  # a header may have changed without a commit
         return True
 
     def _search(self) -> None:
@@ -384,7 +383,10 @@ class ObjectStore:
         """Carry out a change; False if another session's came first, and `make` has to run again."""
         self._check_writing()  # `make`, a caller's code, may have forked
         if change.entry is None:
-            return self._changed_without_commit(change)
+            if change.header is not None:
+                raise InvalidInputError("in object storage a header comes with a commit")
+            self._rewriter.erase(change.erase)
+            return self._parts_changed(change)
         commit = self._commit_of(change)
         if change.seq == self._seq and self._mark_at(change.seq) == commit.mark:
             with suppress(UnavailableError):  # sent again, by a caller who did not hear that it took effect
@@ -455,19 +457,6 @@ class ObjectStore:
             self._hinted = commit.seq
             with suppress(UnavailableError):
                 self._bucket.put(HINT, b"%016d" % commit.seq)
-
-    def _changed_without_commit(self, change: Change) -> bool:
-        """A header, what to erase, and parts, as a copy ends; each may be done again."""
-        if change.header is not None and change.header != self._header():
-            seq, before = self._seq, self._header_at
-            if not self._rewriter.change_header(seq, change.header, before if before != seq else 0):
-                return False
-            self._look()
-            if self._header() != change.header:
-                return False  # a commit came in between, which knew the header before
-        if change.erase:
-            self._rewriter.erase(change.erase)
-        return self._parts_changed(change)
 
     def _parts_changed(self, change: Change) -> bool:
         """Put and drop parts; False if a commit has erased something meanwhile, which the parts may hold."""
