@@ -3,14 +3,14 @@
 import os
 import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support import vaults
 from support.objects import Proxy, Request, objects_of, url
-from vault_core import InvalidInputError, UnavailableError, Vault, VaultNotFoundError, VaultTamperedError
+from vault_core import Draft, InvalidInputError, UnavailableError, Vault, VaultNotFoundError, VaultTamperedError
 from vault_core.store.location import open_store
 from vault_core.store.object import ObjectStore, blocks, client, erasing, layout
 from vault_core.store.object import store as object_store
@@ -154,3 +154,113 @@ def test_a_pack_larger_than_its_commits_is_not_read(tmp_path: Path, monkeypatch:
         assert tracemalloc.get_traced_memory()[1] < 50e6
         tracemalloc.stop()
         assert vault.count() == 6
+
+
+# a writer that sleeps between two of its requests, and wakes when others have gone on
+
+
+class Sleeper(FolderBucket):
+    """A folder whose `at`-th change waits until it is woken."""
+
+    def __init__(self, folder: Path, at: int) -> None:
+        super().__init__(folder, make=False)
+        self.sleeps, self.wake, self._left, self._lock = threading.Event(), threading.Event(), at, threading.Lock()
+
+    def _change(self) -> None:
+        with self._lock:
+            self._left -= 1
+            turn = self._left == 0
+        if turn:
+            self.sleeps.set()
+            assert self.wake.wait(60)
+
+    def create(self, name: str, body: bytes) -> str | None:
+        self._change()
+        return super().create(name, body)
+
+    def replace(self, name: str, body: bytes, tag: str) -> bool:
+        self._change()
+        return super().replace(name, body, tag)
+
+    def put(self, name: str, body: bytes) -> None:
+        self._change()
+        super().put(name, body)
+
+    def delete(self, name: str) -> None:
+        self._change()
+        super().delete(name)
+
+
+WORK: dict[str, Callable[[Vault], object]] = {
+    "add": lambda vault: vault.add("from the sleeper", id="late"),
+    "forget": lambda vault: vault.forget("m0"),
+    "reclaim": lambda vault: vault.reclaim(),
+    "checkpoint": lambda vault: vault.checkpoint(),
+}
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_whoever_wakes_after_others_forgot_and_packed_brings_nothing_back_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    sleep_and_wake(tmp_path, monkeypatch, work, Sleeper)
+
+
+class Careless(Sleeper):
+    """One that replaces whatever is there by now."""
+
+    def replace(self, name: str, body: bytes, tag: str) -> bool:  # noqa: ARG002  that is its fault
+        self._change()
+        FolderBucket.put(self, name, body)
+        return True
+
+
+def test_a_sleeper_that_replaces_without_a_condition_brings_erased_bytes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control."""
+    with pytest.raises(AssertionError):
+        sleep_and_wake(tmp_path, monkeypatch, "forget", Careless)
+
+
+def sleep_and_wake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str, kind: type[Sleeper]) -> None:
+    """Let it sleep before each of its changes in turn, while another forgets, packs and rotates."""
+    for module in (blocks, erasing, layout, object_store):
+        if hasattr(module, "WINDOW"):
+            monkeypatch.setattr(module, "WINDOW", 4)
+    key, at, slept = vaults.key_in(tmp_path), 0, True
+    while slept:
+        at += 1
+        folder = tmp_path / f"vault-{at}"
+        with Vault.create(folder.as_uri(), unlock=key) as vault:
+            vault.add("a secret", id="secret")
+            vault.add_many([Draft(content=f"memory {n}", id=f"m{n}") for n in range(3)])
+            vault.add("memory 3", id="m3")
+        store = open_store(folder.as_uri())
+        before, header = store.records(store.addresses(0)), store.read_header()
+        bucket = kind(folder, at)
+        with Vault.open(object_store.ObjectStore(folder.as_uri(), bucket=bucket), unlock=key) as sleeper:
+            asleep = threading.Thread(target=WORK[work], args=(sleeper,))
+            asleep.start()
+            while asleep.is_alive() and not bucket.sleeps.wait(0.01):
+                pass
+            slept = bucket.sleeps.is_set()
+            with Vault.open(folder.as_uri(), unlock=key) as other:
+                other.forget("secret")
+                other.forget("m1")
+                other.add("meanwhile", id="new")
+                other.reclaim()
+                other.rotate(key)
+            bucket.wake.set()
+            asleep.join()
+            sleeper.add("afterwards", id="after")
+        with Vault.open(folder.as_uri(), unlock=key) as vault:
+            vault.verify(full=True)
+            ids = {memory.id for memory in vault.stream()}
+        late = {"add": {"late"}, "forget": {"m0"}}.get(work, set())
+        assert ids == {"m0", "m2", "m3", "new", "after"} ^ late
+        raw = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+        kept = {"m0", "m2", "m3"} - late
+        assert sum(any(body) and body in raw for body in before.values()) == len(kept)
+        assert header.body not in raw
+    assert at > 1
