@@ -15,7 +15,7 @@ ROOMS = [
     [("index", "catalogue and vectors, in RAM; rebuilt from the log at will")],
     [("log", "numbered commits, each bound to the one before")],
     [
-        ("store", "where bytes live"),
+        ("store", "file, PostgreSQL, bucket"),
         ("keys", "header, slots, anchor"),
         ("embedders", "text to vectors"),
     ],

@@ -251,6 +251,29 @@ def test_what_the_server_needs_of_this_environment_is_written(
     assert entry["args"][-1] == str(tmp_path / "me.vault")
 
 
+def test_the_server_of_a_remote_vault_is_told_where_passwords_are_and_none_of_them(
+    strongroom: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "PGPASSFILE": "passwords",
+        "PGPASSWORD": SECRET,
+        "PGSSLROOTCERT": "system",
+        "AWS_PROFILE": "home",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "STRONGROOM_CACHE_DIR": "cache",
+    }.items():
+        monkeypatch.setenv(name, value)
+    strongroom("connect", "cursor", "--yes", "--vault", "postgresql://alice@db.example/memories?vault=diary")
+    entry = servers_in("cursor")["strongroom"]
+
+    expected = {"PGPASSFILE": str(tmp_path / "passwords"), "PGSSLROOTCERT": "system", "AWS_PROFILE": "home"}
+    assert expected.items() <= entry["env"].items()
+    assert entry["env"]["STRONGROOM_CACHE_DIR"] == str(tmp_path / "cache")
+    assert SECRET not in file_of("cursor").read_text("utf-8")
+    assert entry["args"][-1] == "postgresql://alice@db.example/memories?vault=diary"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -55,6 +55,24 @@ def test_it_refuses_what_it_is_not_for_and_repeats_no_password(url: str, says: s
     assert "hush" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["init", "--vault", "postgresql://alice:hush@127.0.0.1/db?vault=a"],
+        ["search", "--vault", "postgresql://127.0.0.1/db?vault=a&password=hush", "tea"],
+        ["copy", "alice.vault", "postgresql://alice:hush@127.0.0.1/db?vault=a"],
+        ["copy", "postgresql://alice:hush@127.0.0.1/db?vault=a", "alice.vault"],
+    ],
+    ids=" ".join,
+)
+def test_no_command_takes_or_repeats_a_password_in_a_url(arguments: list[str]) -> None:
+    done = strongroom(*arguments)
+
+    assert done.returncode == codes.OF_KIND[kinds.InvalidInputError]
+    assert "no place in a command line" in done.stderr
+    assert "hush" not in done.stdout + done.stderr
+
+
 def test_the_page_followed_literally_reaches_a_working_vault(tmp_path: Path, machine: Path) -> None:
     """All lines but those that install: what they install is here already."""
     block = re.search(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)

@@ -75,15 +75,15 @@ def test_a_url_that_makes_no_sense_is_refused_with_the_reason(where: str, says: 
     [
         ("s3://bucket/alice/vault?region=eu-central-1&staleness=2.5", "s3://bucket/alice/vault"),
         ("gs://bucket/v", "gs://bucket/v"),
-        ("az://container/v?account=alice", "az://container/v"),
+        ("az://container/v?account=alice", "az://container/v?account=alice"),
         ("abfss://container@account.dfs.core.windows.net/v", "abfss://container@account/v"),
         ("s3://bucket", "s3://bucket/"),
-        ("s3://bucket/v?endpoint=http://127.0.0.1:9000", "s3://bucket/v"),
-        ("s3://bucket/v?endpoint=http://[::1]:9000", "s3://bucket/v"),
-        ("s3://bucket/v?endpoint=http://minio:9000&allow_http=true", "s3://bucket/v"),
+        ("s3://bucket/v?endpoint=http://127.0.0.1:9000", "s3://bucket/v?endpoint=http://127.0.0.1:9000"),
+        ("s3://bucket/v?endpoint=http://[::1]:9000", "s3://bucket/v?endpoint=http://[::1]:9000"),
+        ("s3://bucket/v?endpoint=http://minio:9000&allow_http=true", "s3://bucket/v?endpoint=http://minio:9000"),
     ],
 )
-def test_the_location_is_the_url_without_its_options(
+def test_the_location_is_the_url_with_no_option_but_those_that_say_where(
     where: str, location: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")

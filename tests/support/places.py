@@ -83,3 +83,4 @@ PLACES: dict[str, Callable[[Path, Fixture], Place]] = {  # each is given a folde
     "folder": _in_folder,
 }
 KINDS = list(PLACES)
+HERE = ("memory", "header first", "sqlite")  # no server, and no file for every commit: a thousand times a second

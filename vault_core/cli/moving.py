@@ -115,7 +115,7 @@ def copy(
     before the copy is a vault.
     """
     with Bar("copying") as bar:
-        report = copy_vault(source, destination, progress=bar.at)
+        report = copy_vault(unlock.without_password(source), unlock.without_password(destination), progress=bar.at)
     if as_json:
         say_json(report)
     else:

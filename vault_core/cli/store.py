@@ -1,12 +1,12 @@
 """`strongroom store`: places where vaults can live."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from vault_core.cli import options
 from vault_core.cli.output import safe, say, say_json
+from vault_core.cli.unlock import without_password
 from vault_core.errors import InvalidInputError
 
 store = typer.Typer(name="store", rich_markup_mode=None, help="Prepare a place where vaults can live.")
@@ -47,13 +47,6 @@ def init(
 
 
 def _check(url: str) -> None:
-    """Refuse what is no database, and a password that everybody on this machine can see in the list of processes."""
-    try:
-        parts = urlsplit(url)
-        password = parts.password
-    except ValueError:
-        parts, password = urlsplit(""), None
-    if parts.scheme not in ("postgresql", "postgres"):
+    """Refuse what is no database."""
+    if without_password(url).partition("://")[0] not in ("postgresql", "postgres"):
         raise InvalidInputError("only a database needs this: postgresql://user@host:port/database")
-    if password or "password=" in parts.query:
-        raise InvalidInputError("a password has no place in a command line; put it into PGPASSFILE or PGPASSWORD")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from vault_core import AgentKey, KeyProvider, KeyringKey, Passphrase, Vault
 from vault_core.cli import terminal
@@ -38,7 +39,24 @@ def location(given: str | None) -> str:
     """The vault that a command is about: `--vault`, `STRONGROOM_VAULT`, or `me.vault` in the user's data folder."""
     if given is not None and not given.strip():
         raise InvalidInputError("--vault is empty; name a file, or leave the option out")
-    return given or os.environ.get("STRONGROOM_VAULT") or str(default_location())
+    return without_password(given or os.environ.get("STRONGROOM_VAULT") or str(default_location()))
+
+
+def without_password(place: str) -> str:
+    """The same place; refused if it is a URL with a password.
+
+    Everybody on the machine can see that in the list of processes, and what commands say would show it.
+    """
+    if "://" in place:
+        try:
+            parts = urlsplit(place)
+        except ValueError:
+            return place  # the store says what is wrong with it
+        if parts.password or "password" in dict(parse_qsl(parts.query)):
+            raise InvalidInputError(
+                "a password has no place in a command line or STRONGROOM_VAULT; put it into PGPASSFILE or PGPASSWORD"
+            )
+    return place
 
 
 def open_vault(given: str | None, *, accept_rollback: bool = False, embedder: Any = None) -> Vault:

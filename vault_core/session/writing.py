@@ -390,8 +390,11 @@ class Writer:
 
     def _prepared(self, drafts: Sequence[Draft]) -> tuple[list[Memory], UnavailableError | None]:
         vectors = [vectors_of(draft) for draft in drafts]
-        now = from_micros(self._session.now())
-        memories = [self._made(draft, own, now) for draft, own in zip(drafts, vectors, strict=True)]
+        now = self._session.now()  # a microsecond apart, so that their order survives a later rewriting
+        memories = [
+            self._made(draft, own, from_micros(now + place))
+            for place, (draft, own) in enumerate(zip(drafts, vectors, strict=True))
+        ]
         if self._embedder is None:
             return memories, None
         bare = [place for place, own in enumerate(vectors) if DEFAULT_SPACE not in own]

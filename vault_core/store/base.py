@@ -28,7 +28,7 @@ class Head(NamedTuple):
 class Change:
     """One atomic step for a store: an entry with its records, addresses to erase, maybe a header, parts to drop.
 
-    `entry` is None for a change that is no commit: of parts, or where a copy ends of the header, or of what to erase.
+    `entry` is None for a change that is no commit, and brings no header: of parts, or of what a copy erases last.
     Records get the addresses (seq, 0), (seq, 1), … of the entry.
     """
 

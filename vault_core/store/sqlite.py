@@ -311,6 +311,7 @@ class SqliteStore:
             mode = self.path.stat().st_mode
         except FileNotFoundError:
             if create and self.path.parent.is_dir():
+                self._refuse_beside()
                 return
             if create:
                 raise VaultNotFoundError("the folder for the new vault does not exist; make it first") from None
@@ -330,10 +331,17 @@ class SqliteStore:
                 "if making the vault was interrupted, remove both files and start again"
             )
 
+    def _refuse_beside(self) -> None:
+        """A vault named like what SQLite keeps beside another one would damage that one."""
+        for ending in ("-journal", "-wal", "-shm", ".lock"):
+            name = self.path.name.removesuffix(ending)
+            if name not in ("", self.path.name) and self.path.with_name(name).exists():
+                raise ConflictError(f"this name belongs to the vault {self.path.with_name(name)}; choose another name")
+
     def _connect(self, create: bool) -> sqlite3.Connection:
         mode = "ro" if self._read_only else "rwc" if create else "rw"
         db = sqlite3.connect(
-            f"file:{quote(os.fsencode(self.path))}?mode={mode}",
+            f"file://{quote(os.fsencode(self.path))}?mode={mode}",  # with //, or a path's own // would name a host
             uri=True,
             isolation_level=None,
             check_same_thread=False,

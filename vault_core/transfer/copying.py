@@ -2,8 +2,8 @@
 
 Rules (docs/format.md §3 and §5):
 - Everything that is copied is checked in clear: order, chain and record hashes. What was erased is zeros, and stays so.
-- Until the end the copy has a header that no session opens. The vault's own header comes with the last commit (no
-  store has to change a header otherwise), after all else that the destination holds was read back and matched.
+- Until the end the copy has a header that no session opens. The vault's own header comes with the last commit, after
+  all else that the destination holds was read back and matched.
 - A copy goes on where it was interrupted. What is there already is compared first; another vault, or a log that went
   another way, is refused and left as it was.
 - What the source erases while it is copied is erased in the copy before that is finished.
@@ -12,10 +12,13 @@ Rules (docs/format.md §3 and §5):
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from copy import copy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from vault_core.errors import (
     ConflictError,
@@ -73,10 +76,10 @@ def copy_vault(source: Any, destination: Any, *, progress: Progress | None = Non
         raise InvalidInputError(_SAME)
     with closing(open_store(source, read_only=True)) as origin:
         origin.lock(exclusive=False)
-        work = _Copy(origin, progress)
+        work = _Copy(origin.origin, progress)  # a cache in front may still hold what others have erased
         with closing(_destination(destination, origin)) as target:
             target.lock(exclusive=target.capabilities.exclusive)
-            return work.run(target)
+            return work.run(target.origin)
 
 
 _SAME = "source and destination are the same place"
@@ -87,10 +90,29 @@ def _destination(location: Any, source: Store) -> Store:
         found = open_store(location)
     except VaultNotFoundError:
         return open_store(location, create=True)
-    if found.capabilities.durable and found.location == source.location:
+    if found.capabilities.durable and _same_place(found.location, source.location):
         found.close()
         raise InvalidInputError(_SAME)
     return found
+
+
+def _same_place(one: str, other: str) -> bool:
+    """Whether two locations are one, also through links."""
+    if one == other:
+        return True
+    paths = _path(one), _path(other)
+    if paths[0] is None or paths[1] is None:
+        return False
+    with suppress(OSError, ValueError):
+        return paths[0].samefile(paths[1])
+    return False
+
+
+def _path(location: str) -> Path | None:
+    """The file or folder that a location is, or None."""
+    if location.startswith("file://"):
+        return Path(url2pathname(urlsplit(location).path))
+    return Path(location) if "://" not in location else None
 
 
 def _at_rest(store: Store) -> tuple[StoredHeader, int]:
@@ -222,9 +244,9 @@ class _Copy:
             tally = tally.plus(self._read_back(before))
         elif stale:
             self._write(Change(erase=stale, purge=True))
-        if self._target.origin.read_header() != self._stored:
+        if self._target.read_header() != self._stored:
             raise VaultTamperedError(_NOT_HELD)
-        if not all(map(is_erased, self._target.origin.records(stale).values())):
+        if not all(map(is_erased, self._target.records(stale).values())):
             raise VaultTamperedError(_NOT_HELD)
         return tally
 
@@ -248,7 +270,7 @@ class _Copy:
 
     def _read_back(self, chain: Chain) -> "_Tally":
         """Read what the target holds, from the place itself, and compare it with what the source has erased."""
-        tally, target = _Tally(), self._target.origin
+        tally, target = _Tally(), self._target
         beside = not self._fresh or self._head != self._began_at  # else nothing can have been erased meanwhile
         for batch in _batches(chain, target.entries(chain.seq, self._held.seq)):
             theirs = read_records(self._source, batch.hashes) if beside else ()

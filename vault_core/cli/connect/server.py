@@ -3,7 +3,7 @@
 Rules:
 - No secret: no `STRONGROOM_PASSPHRASE`, and no location with a password in it.
 - Clients start servers with hardly any environment. What this shell says about folders, the embedder and where the
-  secret comes from is therefore written down.
+  secret comes from is therefore written down; for a remote vault also where its client finds passwords and keys.
 - Clients expand `$` in various ways, so it is refused.
 """
 
@@ -18,8 +18,19 @@ from urllib.parse import urlsplit
 from vault_core.errors import InvalidInputError, VaultNotFoundError
 from vault_core.memory.draft import check_label, check_namespace
 
-_FOLDERS = ("STRONGROOM_STATE_DIR", "XDG_STATE_HOME", "STRONGROOM_PASSPHRASE_FILE")  # made absolute
+_FOLDERS = (  # made absolute
+    *("STRONGROOM_STATE_DIR", "XDG_STATE_HOME", "STRONGROOM_CACHE_DIR", "XDG_CACHE_HOME"),
+    "STRONGROOM_PASSPHRASE_FILE",
+)
 _PASSED_ON = (*_FOLDERS, "STRONGROOM_PASSPHRASE_COMMAND", "STRONGROOM_EMBEDDER")
+_CLIENT_FILES = (  # where the client of a remote store finds its secrets; made absolute
+    *("PGPASSFILE", "PGSERVICEFILE", "PGSSLCERT", "PGSSLKEY"),
+    *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "GOOGLE_APPLICATION_CREDENTIALS"),
+)
+_CLIENT_SETTINGS = (  # as they are: PGSSLROOTCERT may be the word `system`
+    *("PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT"),
+    *("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"),
+)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -54,7 +65,7 @@ def entry(
     for profile in profiles:
         args += ["--profile", profile]
     args += ["--read-only"] if read_only else []
-    made = Entry(command=command, args=args, env=_environment())
+    made = Entry(command=command, args=args, env=_environment(remote="://" in place))
     if any("$" in text or not text.isprintable() for text in [command, *args, *made.env.values()]):
         raise InvalidInputError("a $ or a control character can't be written into a client's configuration")
     return made
@@ -90,6 +101,9 @@ def _absolute(place: str) -> str:
     return str(path)
 
 
-def _environment() -> dict[str, str]:
-    found = {name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)}
-    return {name: str(Path(text).absolute()) if name in _FOLDERS else text for name, text in found.items()}
+def _environment(*, remote: bool) -> dict[str, str]:
+    """What of this environment the server needs: never a secret, only where one is."""
+    files = (*_FOLDERS, *_CLIENT_FILES) if remote else _FOLDERS
+    names = dict.fromkeys((*_PASSED_ON, *files, *(_CLIENT_SETTINGS if remote else ())))
+    found = {name: os.environ[name] for name in names if os.environ.get(name)}
+    return {name: str(Path(text).absolute()) if name in files else text for name, text in found.items()}

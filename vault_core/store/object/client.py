@@ -7,9 +7,11 @@ Rules:
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
 from obstore import exceptions as foreign
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 
 TIMEOUT = 30  # seconds for one request
 PATIENT = 900  # likewise for one that moves a large object: 1.25 GiB at 1.5 MB/s
+PAGE = 3 * TIMEOUT  # for a page of a listing: the client goes on for ever if a server sends empty ones for ever
 LARGE = 4 << 20  # bytes from which a request is given that time
 MAX_NAMES = 20_000_000  # names that a listing may go on for
+Result = TypeVar("Result")
 
 
 class ObjectBucket:
@@ -114,7 +118,7 @@ class ObjectBucket:
             pages = iter(obstore.list(self._for(0), folder.rstrip("/"), offset=after or None, chunk_size=1000))
         while True:
             with self._translated():
-                page = next(pages, None)
+                page = _in_time(lambda: next(pages, None), PAGE)
             if page is None:
                 return
             count += len(page)
@@ -264,6 +268,26 @@ def _bounded(answer: Any, limit: int) -> bytes:
             raise UnavailableError("the object store sent more than it was asked for")
         chunks.append(bytes(chunk))
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _in_time(work: Callable[[], Result], seconds: float) -> Result:
+    """What `work` gives, unless it takes longer: the client can't be told to stop, but it can be left behind.
+
+    Waiting here, unlike in the client, ends with Ctrl-C.
+    """
+    answer: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:  # noqa: BLE001  raised where the answer is waited for
+            answer.set_exception(error)
+
+    Thread(target=run, daemon=True, name="strongroom-listing").start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        raise UnavailableError("the object store's listing does not come to an end; try again") from None
 
 
 _runtime: list[int] = []  # the process whose threads serve obstore's requests: the first one that makes any

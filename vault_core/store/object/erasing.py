@@ -117,12 +117,15 @@ class Rewriter:
         """One try; False if something was rewritten meanwhile, and all is to be looked at again."""
         seqs = list(seqs_of(window))
         loose = {seq: found for seq, found in zip(seqs, concurrently(self._small, seqs), strict=True) if found}
-        pack = self._bucket.get(pack_name(window), 0, MAX_OBJECT)
+        limit = len(seqs) * SMALL  # that many bytes went in; it never grows
+        pack = self._bucket.get(pack_name(window), 0, limit)
         if pack is None:
             if not loose:
                 return True
             self._bucket.create(pack_name(window), packed(found.body for found in loose.values()))
             return False  # looked at again in any case: it may be another's
+        if pack.size > limit:
+            raise VaultTamperedError("a pack is larger than the commits of its window can be")
         inside = decode(pack.body, pack.size).pieces
         erased, headers = Wanted(), set[int]()
         for seq, found in loose.items():

@@ -5,6 +5,7 @@ obstore's own files are not synchronised to the disk, and can't be replaced on c
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ if os.name == "posix":
 
 NEW = ".new"  # the subfolder for files that are still being written
 LOCK = ".lock"
+_NEW = re.compile("[0-9a-f]{32}")
 
 
 class FolderBucket:
@@ -31,13 +33,14 @@ class FolderBucket:
         """Use a folder, or with `make` make it, in one that exists."""
         self.location = folder.as_uri()
         self._folder = folder
-        if make and not folder.parent.is_dir():
-            raise VaultNotFoundError("the folder for the new vault does not exist; make it first")
-        if make:
-            with _translated():
+        with _translated():
+            if make and not folder.parent.is_dir():
+                raise VaultNotFoundError("the folder for the new vault does not exist; make it first")
+            if make and not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)
-        elif not folder.is_dir():
-            raise VaultNotFoundError(f"there is no vault at {self.location}; make one with: strongroom init")
+                _sync_folder(folder.parent)
+            elif not folder.is_dir():
+                raise VaultNotFoundError(f"there is no vault at {self.location}; make one with: strongroom init")
 
     def get(self, name: str, start: int, length: int, tag: str | None = None) -> Found | None:
         """See `Bucket.get`."""
@@ -98,7 +101,11 @@ class FolderBucket:
     def tidy(self) -> None:
         """See `Bucket.tidy`: files that nobody is writing any more, for whoever writes one holds its lock."""
         with _translated():
+            if (self._folder / NEW).is_symlink():
+                return  # whoever can write here would have us remove files elsewhere
             for new in (self._folder / NEW).glob("*"):
+                if not _NEW.fullmatch(new.name):
+                    continue
                 with suppress(FileNotFoundError, BlockingIOError):
                     file = os.open(new, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
                     try:
@@ -194,6 +201,8 @@ def _translation(error: OSError) -> UnavailableError | InvalidInputError:
         return UnavailableError("the disk is full; make room, nothing was half-written")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UnavailableError("the vault's folder can't be used; check its permissions and who owns it")
+    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR):
+        return InvalidInputError(f"this folder can't be used ({error.strerror})")
     if error.errno in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
         return InvalidInputError("this file system has no hard links, which a vault in a folder needs; choose another")
     return UnavailableError(f"the vault's folder can't be used ({error.strerror})")

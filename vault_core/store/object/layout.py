@@ -1,6 +1,6 @@
 """The names and bytes of a vault's objects. Pure: bytes in, bytes out.
 
-Rules (docs/format.md §2, "Where the bytes live: objects"):
+Rules (docs/format.md §2, "Objects"):
 - `log/<seq>` holds one commit whole, a new header too: making that one object *is* the commit.
 - Lengths come first, then entries, then headers and records, so that following reads a front and a record is a range.
 - What is erased keeps its length in the index and loses its bytes. Nothing else of an object ever changes.

@@ -7,13 +7,14 @@ Rules:
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlsplit
 
 from vault_core.errors import InvalidInputError
 from vault_core.store.object.bucket import Bucket
@@ -35,6 +36,10 @@ CREDENTIALS = {
 STALLED = 30  # seconds without a byte until a request is given up
 MAX_STALENESS = 3600.0
 MAX_PREFIX = 512  # bytes: a key has at most 1,024, and parts have long names
+_WHERE = ("account", "endpoint")
+_NO_HOST = '@\\%{}^`"<>|'  # never in a host; what is before an @ would be credentials
+_BUCKET = re.compile(r"[A-Za-z0-9$](?:[A-Za-z0-9._$-]*[A-Za-z0-9$])?")  # any store's names, and S3's access points
+_OPTION = re.compile(r"[A-Za-z0-9-]*")
 _SECRET_WORDS = ("secret", "password", "passwd", "token", "key", "sas", "sig", "credential")
 
 
@@ -62,12 +67,10 @@ class Address:
 
     @property
     def location(self) -> str:
-        """The URL without anything that is not for people."""
-        who = f"{self.account}/" if self.scheme == "az" and self.account else ""
+        """The URL, of its options only those that say where: two servers may have a bucket of one name."""
         where = f"{self.bucket}@{self.account}" if self.scheme == "abfss" else self.bucket
-        return (
-            f"{self.scheme}://{where}/{quote(self.prefix)}" if not who else f"az://{self.bucket}/{quote(self.prefix)}"
-        )
+        said = "&".join(f"{name}={self.options[name]}" for name in _WHERE if name in self.options)
+        return f"{self.scheme}://{where}/{quote(self.prefix)}{'?' * bool(said)}{said}"
 
 
 def parse(url: str) -> Address:
@@ -88,9 +91,13 @@ def parse(url: str) -> Address:
     if split.fragment or port is not None:
         raise InvalidInputError("the URL of an object store has no port and no #; the server goes into ?endpoint=…")
     _check_options(scheme, options)
-    prefix = unquote(split.path).strip("/")
-    if scheme == "file":
-        return Address(scheme=scheme, bucket=split.netloc, account="", prefix=unquote(split.path), options=options)
+    raw = unquote_to_bytes(split.path)
+    if scheme == "file":  # any bytes: two folders' names stay two
+        return Address(scheme=scheme, bucket=split.netloc, account="", prefix=os.fsdecode(raw), options=options)
+    try:
+        prefix = raw.decode().strip("/")
+    except UnicodeDecodeError:
+        raise InvalidInputError("the URL's folder is not UTF-8") from None
     _check_prefix(prefix)
     bucket, account = _bucket_of(split, user)
     return Address(
@@ -125,6 +132,9 @@ def _check_options(scheme: str, options: Mapping[str, str]) -> None:
                 f"no credentials in the URL, where histories keep them; {CREDENTIALS.get(scheme, '')}"
             )
         raise InvalidInputError(f"{scheme}:// has no option {name[:40]!r}; it has {', '.join(known)}")
+    for name in ("account", "region"):
+        if not _OPTION.fullmatch(options.get(name, "")):
+            raise InvalidInputError(f"{name}= is a name of letters, digits and -")
     for name in ("allow_http", "virtual_host"):
         if options.get(name, "true") not in ("true", "false"):
             raise InvalidInputError(f"{name}= is true or false")
@@ -148,6 +158,8 @@ def _bucket_of(split: SplitResult, user: str | None) -> tuple[str, str]:
     if split.scheme != "abfss":
         if not host:
             raise InvalidInputError(f"the URL names no bucket: {split.scheme}://bucket/prefix")
+        if not _BUCKET.fullmatch(host):
+            raise InvalidInputError("no bucket has such a name; the URL is like s3://bucket/prefix")
         return host, ""
     account, _, domain = (split.hostname or "").partition(".")
     if not user or not account or domain not in ("dfs.core.windows.net", "blob.core.windows.net"):
@@ -157,15 +169,24 @@ def _bucket_of(split: SplitResult, user: str | None) -> tuple[str, str]:
 
 def _plain(endpoint: str, allow_http: str | None) -> bool:
     """Whether an endpoint is reached without TLS; refused unless it is this machine's, or allowed."""
-    split = urlsplit(endpoint)
-    if split.scheme not in ("http", "https") or not split.hostname or split.username or split.query or split.fragment:
-        raise InvalidInputError("endpoint= is a URL like https://minio.example.org:9000, without credentials")
+    try:
+        split = urlsplit(endpoint)
+        odd = split.port == 0 or bool(set(split.netloc) & set(_NO_HOST))
+    except ValueError:  # brackets, or a port that is no number
+        raise _no_endpoint() from None
+    odd = odd or not endpoint.isascii() or not endpoint.isprintable() or " " in endpoint
+    if odd or split.scheme not in ("http", "https") or not split.hostname or split.query or split.fragment:
+        raise _no_endpoint()
     if split.scheme == "http" and allow_http != "true" and not _loopback(split.hostname):
         raise InvalidInputError(
             "this endpoint is http, where anyone on the way can read and change what passes; "
             "use https, or say allow_http=true if the network is your own"
         )
     return split.scheme == "http"
+
+
+def _no_endpoint() -> InvalidInputError:
+    return InvalidInputError("endpoint= is a URL like https://minio.example.org:9000, without credentials")
 
 
 def _loopback(host: str) -> bool:
