@@ -1,6 +1,7 @@
 """Attacks on vaults in PostgreSQL and on the sealed cache in front of them, as an outsider would try them."""
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -247,6 +248,12 @@ def cached(machine: Path) -> set[int]:
         return {address for (address,) in db.execute("SELECT address FROM record")}
 
 
+def kept_parts(machine: Path) -> set[str]:
+    (path,) = (machine / "cache").glob("*.cache")
+    with closing(sqlite3.connect(path)) as db:
+        return {name for (name,) in db.execute("SELECT name FROM part")}
+
+
 def heard(machine: Path) -> int:
     (path,) = (machine / "cache").glob("*.cache")
     with closing(sqlite3.connect(path)) as db:
@@ -254,7 +261,7 @@ def heard(machine: Path) -> int:
 
 
 @contextmanager
-def elsewhere(machine: Path, folder: Path) -> Iterator[None]:
+def elsewhere(folder: Path) -> Iterator[None]:
     """Another machine, with its own cache and anchors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STRONGROOM_STATE_DIR", str(folder))
@@ -308,7 +315,7 @@ def test_what_a_session_failed_to_follow_is_not_said_to_be_heard_of(
         secret = vault.add("a secret").id
     vault = reopen(url)
     before = heard(machine)
-    with elsewhere(machine, tmp_path / "elsewhere"), reopen(url) as other:
+    with elsewhere(tmp_path / "elsewhere"), reopen(url) as other:
         other.forget(secret)
         other.checkpoint()
         other.add("more")
@@ -364,3 +371,126 @@ def test_a_cache_file_that_is_a_link_is_not_followed(
         assert vaults.texts(vault) == ["tea"]
     assert other.read_bytes() == before
     assert not path.is_symlink()
+
+
+def kill(vault: Vault) -> None:
+    """End a session as SIGKILL would: nothing is tidied up."""
+    vault._session.store.inner.close()  # type: ignore[attr-defined]
+    vault._session.forked()
+
+
+def test_snapshots_that_a_killed_session_heard_to_be_outdated_leave_the_cache_at_the_next_opening(
+    postgres: Server, database: str, create: Opener, reopen: Opener, machine: Path, tmp_path: Path
+) -> None:
+    url = postgres.url(database, "x")
+    with create(url) as vault:
+        secret = vault.add("a secret").id
+        vault.checkpoint()
+    vault = reopen(url)
+    old = parts_of(url)
+    with elsewhere(tmp_path / "elsewhere"), reopen(url) as other:
+        other.forget(secret)
+        other.checkpoint()
+    for text in ("hears of it", "and goes on"):
+        vault.add(text)
+        vault._session.follow_now()
+    kill(vault)
+    assert old & kept_parts(machine), "the attack has to hit: the copies are still there"
+
+    reopen(url).close()
+
+    assert kept_parts(machine) <= parts_of(url)
+
+
+class Machine:
+    """One of several computers, with its own cache and anchors, on which sessions begin and end or are killed."""
+
+    def __init__(self, folder: Path, url: str, key: Path) -> None:
+        self.folder, self.url, self.key = folder, url, key
+        self.sessions: list[Vault] = []
+
+    def open(self) -> Vault:
+        with elsewhere(self.folder):
+            return Vault.open(self.url, unlock=vaults.key_in(self.key))
+
+    def a_session(self, chance: random.Random) -> Vault:
+        if len(self.sessions) < 2 and (not self.sessions or chance.random() < 0.3):
+            self.sessions.append(self.open())
+        return chance.choice(self.sessions)
+
+    def end_one(self, chance: random.Random) -> None:
+        if self.sessions:
+            vault = self.sessions.pop(chance.randrange(len(self.sessions)))
+            if chance.random() < 0.5:
+                kill(vault)
+            else:
+                vault.close()
+
+    def rest(self) -> tuple[set[int], set[str]]:
+        """What the cache holds once all sessions have ended and another one has looked."""
+        for vault in self.sessions:
+            vault.close()
+        with self.open() as vault:
+            vaults.texts(vault)
+        return cached(self.folder), kept_parts(self.folder)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_on_two_machines_whose_sessions_are_killed_nothing_forgotten_stays_and_nothing_else_is_lost(
+    postgres: Server, database: str, create: Opener, tmp_path: Path, seed: int
+) -> None:
+    url = postgres.url(database, "x")
+    create(url).close()
+
+    assert left_behind(url, tmp_path, random.Random(seed)) == set()
+
+
+def test_a_cache_that_drops_nothing_is_found_out(
+    postgres: Server, database: str, create: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping.Kept, "drop_records", lambda *_: True)
+    monkeypatch.setattr(keeping.Kept, "drop_parts", lambda *_: None)
+    url = postgres.url(database, "x")
+    create(url).close()
+
+    assert {kind for kind, _ in left_behind(url, tmp_path, random.Random(0))} == {"record", "part"}
+
+
+def parts_of(url: str) -> set[str]:
+    with closing(open_store(f"{url}&cache=no")) as store:
+        return set(store.parts())
+
+
+def left_behind(url: str, folder: Path, chance: random.Random) -> set[tuple[str, object]]:
+    """What is still in the caches of two machines that the store has erased, after work that a model accompanies."""
+    machines = [Machine(folder / name, url, folder) for name in ("one", "two")]
+    model: dict[str, str] = {}
+    before_erasing: set[str] = set()  # parts of snapshots that may hold what was forgotten since
+    for step in range(60):
+        machine = chance.choice(machines)
+        vault = machine.a_session(chance)
+        match chance.choice(["add", "add", "forget", "forget", "read", "checkpoint", "end", "end"]):
+            case "add":
+                memory = vault.add(f"number {step}")
+                model[memory.id] = memory.text
+            case "forget" if model:
+                before_erasing |= parts_of(url)
+                vault.forget(gone := chance.choice(sorted(model)))
+                del model[gone]
+            case "read":
+                vault._session.follow_now()
+                assert sorted(vaults.texts(vault)) == sorted(model.values())
+            case "checkpoint":
+                vault.checkpoint()
+            case "end":
+                machine.end_one(chance)
+    left: set[tuple[str, object]] = set()
+    for machine in machines:
+        addresses, parts = machine.rest()
+        with closing(open_store(f"{url}&cache=no")) as store:
+            store.read_header()
+            left |= {("record", one) for one, body in store.records(sorted(addresses)).items() if not any(body)}
+            left |= {("part", name) for name in (parts & before_erasing).difference(store.parts())}
+        with machine.open() as vault:
+            assert sorted(vaults.texts(vault)) == sorted(model.values())
+    return left

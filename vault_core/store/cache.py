@@ -150,7 +150,7 @@ class CachedStore:
             self._kept.clear()
         elif erased:
             self._drop(self._kept, erased)
-            self._outdated = True  # the snapshots of before the erasure are gone, or will be
+            self._outdated |= bool(self._kept.parts())  # the snapshots of before the erasure are gone, or will be
         else:
             self._followed = self._given
 
@@ -176,6 +176,7 @@ class CachedStore:
         purged = self.inner.purge(wait=wait)
         if self._kept is not None:
             self._drop_outdated()
+            self._hear(self._kept)
             self._kept.settle()
         return purged
 
@@ -200,8 +201,8 @@ class CachedStore:
     def close(self) -> None:
         """See `Store.close`."""
         if self._kept is not None:
-            self._hear(self._kept)
             self._drop_outdated()
+            self._hear(self._kept)
             self._kept.close()
             self._kept = None
         self.inner.close()
@@ -225,21 +226,19 @@ class CachedStore:
     def _begin(self, kept: Kept, after: int) -> None:
         """The session reads its first entries: what was erased before them, it will not say."""
         self._follows = True
-        begun = after + 1 if after else 0
-        self._given = self._followed = self._heard = begun
-        if kept.heard() < begun:
+        self._given = self._followed = after + 1 if after else 0
+        self._heard = kept.heard()
+        if self._heard < self._followed:
             self._drop(kept, None)
-            self._outdated = True
-            if not self._failed:
-                kept.hear(begun)
+            self._outdated |= bool(kept.parts())
 
     def _gave(self, seq: int) -> None:
         if seq == self._given + 1:
             self._given = seq
 
     def _hear(self, kept: Kept) -> None:
-        """Let the copies know what has been followed. Not what was only given: following it may have failed."""
-        if self._followed > self._heard and not self._failed:
+        """Let the copies know what has been followed, and was carried out. Following what was given may have failed."""
+        if self._followed > self._heard and not self._failed and not self._outdated:
             self._heard = self._followed
             kept.hear(self._heard)
 
