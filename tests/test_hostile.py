@@ -372,7 +372,7 @@ def test_what_is_no_file_is_refused_without_being_opened(
 
 @pytest.mark.parametrize(
     "location",
-    ["", "\0", "a\0b", b"alice.vault", 7, None, [], {}, object(), "http://host/x", "s3://x", "postgresql://x", "://",
+    ["", "\0", "a\0b", b"alice.vault", 7, None, [], {}, object(), "http://host/x", "s3://", "postgresql://x", "://",
      "sqlite://host/alice.vault", "memory://", "~no-such-user/alice.vault", "\ud800"],
     ids=ascii,
 )  # fmt: skip
