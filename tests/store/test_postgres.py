@@ -9,7 +9,7 @@ import pytest
 
 from support.postgres import Server
 from vault_core import UnavailableError, VaultTamperedError
-from vault_core.store import Change
+from vault_core.store import Change, Head
 from vault_core.store.postgres import PostgresStore, init, listener, rows
 from vault_core.testing import StoreConformance
 from vault_core.testing.conformance import FIRST, HEADER, NEXT_HEADER, at, commit, contents, write
@@ -278,3 +278,20 @@ def test_no_foreign_exception_leaves_the_store(place: PostgresPlace) -> None:
         with pytest.raises(VaultTamperedError):
             write(store, Change(put_parts=[("name\0", b"")]))
         assert commit(store) == 3
+
+
+def test_the_first_commits_of_a_connection_may_read_before_they_write(postgres: Server, own_database: str) -> None:
+    """A connection that has not prepared its statements yet, as after five uses it has."""
+    place = PostgresPlace(postgres.url(own_database, "alice"))
+    with closing(place.create()) as store:
+        store.create(HEADER, FIRST)
+
+        def make(head: Head) -> Change:
+            assert len(dict(store.entries(0))) == head.seq
+            store.records([at(head.seq)])
+            return Change(seq=head.seq + 1, entry=b"entry", records=[b"record"] * (head.seq % 2))
+
+        for _ in range(8):
+            store.append(make)
+
+        assert store.head() == 9
