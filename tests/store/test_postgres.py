@@ -295,3 +295,15 @@ def test_the_first_commits_of_a_connection_may_read_before_they_write(postgres: 
             store.append(make)
 
         assert store.head() == 9
+
+
+def test_commits_that_fail_leave_no_connection_on_which_the_next_one_fails(postgres: Server, own_database: str) -> None:
+    place = PostgresPlace(postgres.url(own_database, "alice"))
+    with closing(place.create()) as store:
+        store.create(HEADER, FIRST)
+        commit(store, b"record")
+        for tries in range(12):
+            with pytest.raises(VaultTamperedError, match="taken"):
+                write(store, Change(seq=2, entry=b"another", records=[b"other"], erase=[at(2)], drop_parts=["part"]))
+
+            assert commit(store, b"record", erase=[at(2)], drop_parts=["part"]) == 3 + tries

@@ -128,8 +128,8 @@ def begin(db: Connection, vault: UUID, *, pooler: bool) -> Head:
 def commit(db: Connection, vault: UUID, change: Change, *, channel: str, token: str) -> None:
     """Carry out a change, leave the critical section, and tell who listens. One round trip.
 
-    Its first statement gives no rows: after a query that was read in chunks, as `make` may do, libpq 18 would give those
-    of a pipeline's first statement in chunks too, unasked.
+    Its first statement gives no rows: after a query that was read in chunks, as `make` may do, libpq 18 would give
+    those of a pipeline's first statement in chunks too, unasked, and the driver would refuse them.
     """
     done = None
     try:

@@ -100,8 +100,9 @@ class PostgresStore:
                 _roll_back(db)
                 raise ConflictError(_TAKEN) from None
             except psycopg.OperationalError as error:
+                dead = db.closed
                 _roll_back(db)
-                if not db.closed:
+                if not dead:
                     raise
                 lost = error
         if lost is not None and self._find() != self._id:
@@ -361,7 +362,14 @@ class PostgresStore:
 
 
 def _roll_back(db: Connection) -> None:
-    """Leave no transaction behind."""
-    if not db.closed and db.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+    """Leave no transaction behind. Where one has failed the connection goes too.
+
+    For the driver then takes statements for prepared which the server has skipped, in the same pipeline behind the one
+    that failed.
+    """
+    status = psycopg.pq.TransactionStatus.IDLE if db.closed else db.info.transaction_status
+    if status == psycopg.pq.TransactionStatus.INERROR:
+        db.close()
+    elif status != psycopg.pq.TransactionStatus.IDLE:
         with suppress(psycopg.Error):
             db.execute("ROLLBACK")
