@@ -390,11 +390,8 @@ class Writer:
 
     def _prepared(self, drafts: Sequence[Draft]) -> tuple[list[Memory], UnavailableError | None]:
         vectors = [vectors_of(draft) for draft in drafts]
-        now = self._session.now()  # a microsecond apart, so that their order survives a later rewriting
-        memories = [
-            self._made(draft, own, from_micros(now + place))
-            for place, (draft, own) in enumerate(zip(drafts, vectors, strict=True))
-        ]
+        now = self._session.now  # for each anew: their order then survives a rewriting
+        memories = [self._made(draft, own, from_micros(now())) for draft, own in zip(drafts, vectors, strict=True)]
         if self._embedder is None:
             return memories, None
         bare = [place for place, own in enumerate(vectors) if DEFAULT_SPACE not in own]
