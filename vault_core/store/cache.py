@@ -247,9 +247,12 @@ class CachedStore:
             self._failed = True
 
     def _keep(self, change: Change, kept: Kept) -> None:
+        """What follows for the copies of a change of our own.
+
+        Its entry and records are not copied here: that would cost an add as much again as the store. They are when they
+        are read.
+        """
         if change.entry is not None:
-            kept.keep_entries([(change.seq, change.entry)])
-            kept.keep_records(enumerate(change.records, change.seq << 24))
             if change.erase:
                 self._drop(kept, change.erase)  # another process may have fetched them since
             if self._followed == self._given == change.seq - 1:
