@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from select import select
 from urllib.parse import urlsplit
 
 import anyio
@@ -91,6 +92,27 @@ def test_whoever_is_refused_can_not_go_on_sending(folder: Path) -> None:
 
     assert told.startswith(b"HTTP/1.1 401 ")
     assert b"bearer token" in told
+
+
+@pytest.mark.parametrize("rest", [1, 1_000, 1 << 20])
+def test_a_refusal_reaches_whoever_is_still_sending(folder: Path, rest: int) -> None:
+    head = f"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: {rest + 1}\r\n\r\nx"
+    with serving(folder, LONG) as running, connected(running.where) as end:
+        end.sendall(head.encode())
+        assert select([end], [], [], WAIT)[0], "answered before it is all there"
+        end.sendall(b"x" * rest)
+        told = b"".join(iter(lambda: end.recv(65_536), b""))  # a reset would raise here
+
+    assert told.startswith(b"HTTP/1.1 401 ")
+    assert told.endswith(b"the bearer token is missing or wrong")
+
+
+def test_what_is_sent_after_a_refusal_has_an_end(folder: Path) -> None:
+    head = b"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n"
+    with serving(folder, LONG) as running, connected(running.where) as end:
+        end.sendall(head)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            end.sendall(b"x" * (64 << 20))
 
 
 @pytest.mark.parametrize(
