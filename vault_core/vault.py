@@ -23,7 +23,7 @@ from vault_core.memory.draft import DEFAULT_SPACE, check_id, check_label, check_
 from vault_core.memory.model import TIERS
 from vault_core.memory.times import KEEP, from_micros
 from vault_core.retrieval.choice import Reranker
-from vault_core.session import Session, arriving, fading, leaving, locks, reading
+from vault_core.session import Session, fading, locks, reading
 from vault_core.session.asking import asking
 from vault_core.session.briefing import brief
 from vault_core.session.changes import Change, changes
@@ -38,11 +38,10 @@ from vault_core.session.transaction import Transaction
 from vault_core.session.verify import Progress, Report, verify
 from vault_core.session.writing import Writer
 from vault_core.store import open_store
-from vault_core.transfer import ExportReport, ImportReport
-from vault_core.transfer.formats import AUTO
 
 if TYPE_CHECKING:
     from vault_core.aio import AsyncVault
+    from vault_core.transfer import ExportReport, ImportReport
 
 T = TypeVar("T")
 Hits = list[SearchResult]  # named here, for inside the class `list` is a method
@@ -708,7 +707,7 @@ class Vault:
         overwrite: bool = False,
         kdf: KdfParameters | None = None,
         progress: Progress | None = None,
-    ) -> ExportReport:
+    ) -> "ExportReport":
         """Write memories to a file, with ids, times, history, state and vectors (docs/transfer.md).
 
         **In plain text**, unless `passphrase` seals it; only its owner may read the file. `namespace` takes it and
@@ -721,6 +720,8 @@ class Vault:
             InvalidInputError: the passphrase is too weak, or there can be no file at this path.
             UnavailableError: it can't be written; or memories were embedded again meanwhile.
         """
+        from vault_core.session import leaving  # needed by few, and slow to import
+
         return leaving.export_memories(
             self._session,
             path,
@@ -739,13 +740,13 @@ class Vault:
         path: str | os.PathLike[str],
         *,
         passphrase: str | Callable[[], str] | None = None,
-        source: str = AUTO,
+        source: str = "auto",
         namespace: Sequence[str] | None = None,
         box: str | None = None,
         items: bool | None = None,
         dry_run: bool = False,
         progress: Progress | None = None,
-    ) -> ImportReport:
+    ) -> "ImportReport":
         """Bring memories from a file or folder, with ids, times, history, state and vectors (docs/transfer.md).
 
         `source` names the format; "auto" recognises it. `passphrase` opens what is sealed; a function is asked for it
@@ -761,6 +762,8 @@ class Vault:
             VaultTamperedError: a sealed one was changed or cut off; nothing of it was brought.
             FormatTooNewError: a newer version wrote it.
         """
+        from vault_core.session import arriving  # the same
+
         return arriving.import_memories(
             self._session,
             self._writer,

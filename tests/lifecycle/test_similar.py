@@ -77,7 +77,7 @@ def test_vectors_that_agree_need_less_in_common() -> None:
     said, near = stems("I live in Munich now"), stems("Munich is where I live")
     assert 0.25 < likeness(said, near) < LIKE
 
-    assert similar(said, [Candidate("a", near), Candidate("b", near, 0.97), Candidate("c", near, 0.5)]) == ("b",)
+    assert similar(said, [Candidate(1, near), Candidate(2, near, 0.97), Candidate(3, near, 0.5)]) == (2,)
     assert similar(said, [Candidate("d", stems("a cat"), 1.0)]) == ()
 
 

@@ -58,6 +58,13 @@ class _Segment(NamedTuple):
 _NONE: Ints = np.zeros(0, np.int64)
 
 
+def _begins(owners: Tokens) -> Ints:
+    """Where another row begins."""
+    differs = np.ones(len(owners), np.bool_)
+    np.not_equal(owners[1:], owners[:-1], out=differs[1:])
+    return differs.nonzero()[0]
+
+
 class Words:
     """The words of all rows. Not safe for several threads; the session holds the lock."""
 
@@ -101,10 +108,16 @@ class Words:
     def counts(self, token: int) -> Counts:
         """Where a word is, and how often."""
         owners = self._owners.values[self.positions(token)]
-        if not len(owners):
-            return Counts(_NONE, np.zeros(0))
-        begins = np.flatnonzero(np.diff(owners, prepend=-1))
-        return Counts(owners[begins].astype(np.int64), np.diff(begins, append=len(owners)).astype(np.float64))
+        begins = _begins(owners)
+        times = np.empty(len(begins))
+        np.subtract(begins[1:], begins[:-1], out=times[:-1], casting="unsafe")
+        times[-1:] = len(owners) - begins[-1:]
+        return Counts(owners[begins].astype(np.int64), times)
+
+    def rows_of(self, tokens: Iterable[int]) -> Ints:
+        """The rows that hold each of these words, one word after another: a row once for every word of it."""
+        found = [self._owners.values[self.positions(token)] for token in tokens]
+        return np.concatenate([_NONE, *(owners[_begins(owners)] for owners in found)])
 
     def positions(self, token: int) -> Ints:
         """The places of a word among all tokens, ascending."""
@@ -145,16 +158,18 @@ class Words:
         ends = np.where(rows < last, starts[np.minimum(rows + 1, last)], self._tokens.size)
         return np.asarray(ends - starts[rows])
 
-    def rarest(self, stems: Iterable[str], limit: int) -> list[int]:
-        """The tokens of those stems that the fewest words of all rows are, rarest first."""
-        return sorted(set(self.tokens_of(stems)), key=lambda token: (int(self._uses[token]), token))[:limit]
+    def rarest(self, tokens: Iterable[int], limit: int) -> list[int]:
+        """Those tokens that the fewest words of all rows are, rarest first."""
+        return sorted(set(tokens), key=lambda token: (int(self._uses[token]), token))[:limit]
 
-    def stems_of(self, row: int) -> list[str]:
-        """The stems of a row's text, in order."""
+    def said_by(self, rows: Ints) -> list[list[int]]:
+        """The tokens of the texts of some rows, in order."""
         self._read()
-        start = int(self._starts.values[row]) + int(self._leads.values[row])
-        span = int(self._spans(np.array([row]))[0]) - int(self._leads.values[row])
-        return [self._stems[token] for token in self._tokens.values[start : start + span].tolist() if token != STOP]
+        leads = self._leads.values[rows]
+        starts, ends = self._starts.values[rows] + leads, self._starts.values[rows] + self._spans(rows)
+        every = self._tokens.values
+        said = [every[start:end].tolist() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return [[token for token in row if token != STOP] for row in said]
 
     def erase(self, row: int) -> None:
         """Forget a row's words."""

@@ -8,14 +8,14 @@ Rules:
 - Candidates come from the rarest words of the text, so that a large vault costs what a small one does.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from vault_core.index import BoxIndex
-from vault_core.index.columns import ARCHIVED, CURRENT, ERASED, GHOST, SUPERSEDED
+from vault_core.index.columns import ARCHIVED, CURRENT, ERASED, GHOST, SUPERSEDED, Ints
 from vault_core.memory import Memory
 from vault_core.memory.draft import DEFAULT_SPACE
 
@@ -28,70 +28,75 @@ MOST_REPORTED = 5
 LONGEST = 400  # stems of a text that are compared: where two are longer and alike, their beginnings are
 
 
-class Candidate(NamedTuple):
-    """A memory that may say the same: its id, its stems, and the cosine of its vector if that is known."""
+Said = Sequence[Hashable]  # the stems of a text in order, or what stands for them
 
-    id: str
-    stems: Sequence[str]
+
+class Candidate(NamedTuple):
+    """A memory that may say the same: its address, its stems, and the cosine of its vector if that is known."""
+
+    address: int
+    said: Said
     cosine: float | None = None
 
 
-def likeness(one: Sequence[str], other: Sequence[str]) -> float:
+def likeness(one: Said, other: Said) -> float:
     """How much two texts have in common, 0 to 1."""
-    ours, theirs = _features(one), _features(other)
-    return len(ours & theirs) / len(ours | theirs) if ours and theirs else 0.0
+    return _jaccard(_features(one), _features(other))
 
 
-def similar_to(index: BoxIndex, memory: Memory, apart: Collection[str]) -> tuple[str, ...]:
-    """The ids of memories that say nearly the same as one of the index's, in its namespace; `apart` are left out."""
-    said = index.words.stems_of(index.columns.row(memory.address.number))
-    number = index.catalogue.known_namespace(memory.namespace)
-    rows = _candidates(index, said, number)
-    if number is None or not rows:
+def similar_to(index: BoxIndex, memory: Memory, apart: Collection[int]) -> tuple[str, ...]:
+    """The ids of memories that say nearly the same as one of the index's, in its namespace.
+
+    Those at the addresses `apart` are left out: what was added together with it.
+    """
+    namespace = index.catalogue.known_namespace(memory.namespace)
+    if namespace is None:
         return ()
-    keys = index.catalogue.keys(index.columns.address[rows].tolist())
+    said = index.words.said_by(np.array([index.columns.row(memory.address.number)]))[0]
+    rows = _candidates(index, said, namespace)
     cosines = _cosines(index, memory, rows)
     candidates = [
-        Candidate(keys[address][1], index.words.stems_of(row), cosines.get(row))
-        for row, address in zip(rows, index.columns.address[rows].tolist(), strict=True)
-        if keys[address][1] not in apart
+        Candidate(address, other, cosines.get(row))
+        for row, address, other in zip(
+            rows.tolist(), index.columns.address[rows].tolist(), index.words.said_by(rows), strict=True
+        )
+        if address not in apart
     ]
-    return similar(said, candidates)
+    found = similar(said, candidates)
+    keys = index.catalogue.keys(found)
+    return tuple(keys[address][1] for address in found)
 
 
-def similar(said: Sequence[str], candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    """The ids of those candidates that say nearly the same, most alike first."""
-    found = []
+def similar(said: Said, candidates: Sequence[Candidate]) -> tuple[int, ...]:
+    """The addresses of those candidates that say nearly the same, most alike first."""
+    found, ours = [], _features(said)
     for place, candidate in enumerate(candidates):
-        alike = likeness(said, candidate.stems)
+        alike = _jaccard(ours, _features(candidate.said))
         agrees = candidate.cosine is not None and candidate.cosine >= COSINE and alike >= RELATED
         if alike >= LIKE or agrees:
-            found.append((-alike, place, candidate.id))
-    return tuple(id_ for _, _, id_ in sorted(found)[:MOST_REPORTED])
+            found.append((-alike, place, candidate.address))
+    return tuple(address for _, _, address in sorted(found)[:MOST_REPORTED])
 
 
-def _candidates(index: BoxIndex, said: Sequence[str], namespace: int | None) -> list[int]:
+def _candidates(index: BoxIndex, said: Sequence[int], namespace: int) -> Ints:
     """Rows that share rare words, those with most of them first."""
-    found = [index.words.counts(token).rows for token in index.words.rarest(said, RARE)]
-    needed = 2 if len(found) > 3 else 1  # of two texts that are alike, at most two words in nine differ
-    if not found or namespace is None:
-        return []
-    rows, shared = np.unique(np.concatenate(found), return_counts=True)
+    rare = index.words.rarest(said, RARE)
+    needed = 2 if len(rare) > 3 else 1  # of two texts that are alike, at most two words in nine differ
+    rows, shared = np.unique(index.words.rows_of(rare), return_counts=True)
     rows, shared = rows[shared >= needed], shared[shared >= needed]
     hidden = ARCHIVED | GHOST | SUPERSEDED | ERASED
     columns = index.columns
     counting = ((columns.flags[rows] & (hidden | CURRENT)) == CURRENT) & (columns.namespace[rows] == namespace)
     rows, shared = rows[counting], shared[counting]
-    best: list[int] = rows[np.lexsort((rows, -shared))][:MOST_CANDIDATES].tolist()
-    return best
+    return np.asarray(rows[np.lexsort((rows, -shared))][:MOST_CANDIDATES])
 
 
-def _cosines(index: BoxIndex, memory: Memory, rows: Sequence[int]) -> dict[int, float]:
+def _cosines(index: BoxIndex, memory: Memory, rows: Ints) -> dict[int, float]:
     """The best cosine of each of these rows with a memory's first vector in the default space."""
     fields, vectors = memory.vectors.get(DEFAULT_SPACE), index.vectors.get(DEFAULT_SPACE)
     if not fields or vectors is None:
         return {}
-    places = vectors.rows_owned_by(index.columns, np.array(rows))
+    places = vectors.rows_owned_by(index.columns, rows)
     owners = vectors.owner_rows(index.columns)[places].tolist()
     out: dict[int, float] = {}
     for owner, cosine in zip(owners, vectors.cosines(next(iter(fields.values())), places).tolist(), strict=True):
@@ -99,6 +104,11 @@ def _cosines(index: BoxIndex, memory: Memory, rows: Sequence[int]) -> dict[int, 
     return out
 
 
-def _features(stems: Sequence[str]) -> set[str]:
-    kept = stems[:LONGEST]
-    return {*kept, *(f"{one} {next_}" for one, next_ in pairwise(kept))}
+def _features(said: Said) -> set[Hashable]:
+    kept = said[:LONGEST]
+    return {*kept, *pairwise(kept)}
+
+
+def _jaccard(ours: set[Hashable], theirs: set[Hashable]) -> float:
+    common = len(ours & theirs)
+    return common / (len(ours) + len(theirs) - common) if common else 0.0

@@ -172,7 +172,7 @@ class Writer:
 
     def _compared(self, stored: list[Memory], box: str) -> list[Memory]:
         """The same memories, each with the ids of those that were there before and say nearly the same."""
-        index, fresh = self._session.index(self._session.box(box)), {memory.id for memory in stored}
+        index, fresh = self._session.index(self._session.box(box)), {memory.address.number for memory in stored}
         found = [similar_to(index, memory, fresh) for memory in stored]
         return [replace(one, similar=ids) if ids else one for one, ids in zip(stored, found, strict=True)]
 
