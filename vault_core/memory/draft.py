@@ -174,11 +174,9 @@ def _floats(value: list[Any]) -> Any:
 
 def searched_text(memory: Memory) -> str | None:
     """What the lexical index sees of a memory's content; None if it is kept out of search."""
-    if memory.index is False:
-        return None
-    if isinstance(memory.index, Mapping):
-        return "\n".join(memory.index.values())
-    return readable(memory.content)
+    if memory.index is True:
+        return readable(memory.content)
+    return None if memory.index is False else "\n".join(memory.index.values())
 
 
 def check_item(collection: Any, key: Any, value: Any, attributes: Any) -> dict[str, Any]:
@@ -208,6 +206,8 @@ def _field(name: Any) -> str:
 
 
 def _sequence(value: Any, what: str) -> Sequence[Any]:
+    if type(value) is tuple or type(value) is list:  # as most are: abstract classes are slow to ask
+        return value
     if isinstance(value, str | bytes) or not isinstance(value, Sequence | set | frozenset):
         raise InvalidInputError(f"{what} must be a list or tuple of texts, not a single {type(value).__name__}")
     return sorted(value) if isinstance(value, set | frozenset) else value
@@ -221,7 +221,7 @@ def _tags(value: Any) -> tuple[str, ...]:
 
 
 def _metadata(value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise InvalidInputError("metadata must be a JSON object (a dict with text keys)")
     plain = dict(value)
     check_json(plain, "metadata")
