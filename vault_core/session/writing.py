@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import datetime
 from typing import Any, TypeVar
 
 from vault_core.embedders import Embedder, embed_checked
@@ -27,7 +26,7 @@ from vault_core.memory.draft import (
     vectors_of,
 )
 from vault_core.memory.limits import MAX_TAGS, MAX_VECTORS
-from vault_core.memory.model import Vector
+from vault_core.memory.model import Vector, Vectors
 from vault_core.memory.times import expiry_of, from_micros
 from vault_core.memory.trust import TRUSTED, check_next
 from vault_core.session.memories import each, fetch
@@ -288,7 +287,7 @@ class Writer:
 
     def drafted(self, draft: Draft) -> tuple[Memory, bool]:
         """The memory a draft describes, without asking the embedder; and whether its id was given."""
-        return self._made(draft, vectors_of(draft), from_micros(self._session.now())), draft.id is not None
+        return self._made([draft], [vectors_of(draft)])[0], draft.id is not None
 
     def revised(self, memory: Memory, changes: Mapping[str, Any]) -> Memory:
         """The next version of a memory."""
@@ -298,7 +297,7 @@ class Writer:
         draft = Draft(id=memory.id, namespace=memory.namespace, **{**_as_draft(memory), **changes})
         given = vectors_of(draft)
         kept = {} if "content" in changes or "index" in changes else memory.vectors
-        made = self._made(draft, {**kept, **given}, from_micros(self._session.now()))
+        made = self._made([draft], [{**kept, **given}])[0]
         check_next(made.trust, memory.origin)
         return replace(made, created_at=memory.created_at, state=memory.state, position=memory.position)
 
@@ -390,8 +389,7 @@ class Writer:
 
     def _prepared(self, drafts: Sequence[Draft]) -> tuple[list[Memory], UnavailableError | None]:
         vectors = [vectors_of(draft) for draft in drafts]
-        now = self._session.now  # for each anew: their order then survives a rewriting
-        memories = [self._made(draft, own, from_micros(now())) for draft, own in zip(drafts, vectors, strict=True)]
+        memories = self._made(drafts, vectors)
         if self._embedder is None:
             return memories, None
         bare = [place for place, own in enumerate(vectors) if DEFAULT_SPACE not in own]
@@ -403,9 +401,19 @@ class Writer:
             vectors[place].update(fresh)  # the same dict the memory holds
         return memories, None
 
-    def _made(self, draft: Draft, vectors: Any, now: datetime) -> Memory:
-        id_ = secrets.token_hex(ID_BYTES) if draft.id is None else check_id(draft.id)
-        return memory_from(draft, id=id_, now=now, provenance=self._session.provenance, vectors=vectors)
+    def _made(self, drafts: Sequence[Draft], vectors: Sequence[Vectors]) -> list[Memory]:
+        provenance, now = self._session.provenance, self._session.now
+        fresh, size = secrets.token_hex(ID_BYTES * len(drafts)), 2 * ID_BYTES  # all from one call of the system
+        return [
+            memory_from(
+                draft,
+                id=fresh[at * size : (at + 1) * size] if draft.id is None else check_id(draft.id),
+                now=from_micros(now()),  # for each anew: their order then survives a rewriting
+                provenance=provenance,
+                vectors=own,
+            )
+            for at, (draft, own) in enumerate(zip(drafts, vectors, strict=True))
+        ]
 
     def _chosen(
         self,
