@@ -32,22 +32,19 @@ _NAME = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"
 _HASH = SHA512()
 
 
-def encrypt(key: Key, context: bytes, plaintext: bytes | bytearray) -> bytearray:
+def encrypt(key: Key, context: bytes, plaintext: bytes | bytearray) -> bytes:
     """The message, under a fresh random salt."""
-    salt, chunks = os.urandom(SALT), len(plaintext) // CHUNK + 1
-    out = bytearray(HEAD + len(plaintext) + TAG * chunks)
+    salt = os.urandom(SALT)
     own = _derived(key, context, salt)
     try:
-        out[:SALT], out[SALT:HEAD] = salt, own[32 + _NONCE :]
-        given, room = memoryview(plaintext), memoryview(out)[HEAD:]
         cipher = AESGCM(memoryview(own)[:32])
-        for number, nonce in enumerate(_nonces(own, chunks)):
-            chunk = given[number * CHUNK : (number + 1) * CHUNK]
-            start = number * (CHUNK + TAG)
-            cipher.encrypt_into(nonce, chunk, None, room[start : start + len(chunk) + TAG])
+        if len(plaintext) < CHUNK:  # as nearly every record: what many chunks need costs a quarter more
+            chunks: bytes | bytearray = cipher.encrypt(own[32 : 32 + _NONCE], plaintext, None)
+        else:
+            chunks = _encrypted(cipher, plaintext, own)
+        return b"".join((salt, own[32 + _NONCE :], chunks))
     finally:
         wipe(own)
-    return out
 
 
 def decrypt(key: Key, context: bytes, message: bytes) -> bytearray:
@@ -74,6 +71,17 @@ def decrypt(key: Key, context: bytes, message: bytes) -> bytearray:
         raise
     finally:
         wipe(own)
+    return out
+
+
+def _encrypted(cipher: AESGCM, plaintext: bytes | bytearray, own: bytearray) -> bytearray:
+    count = len(plaintext) // CHUNK + 1
+    out = bytearray(len(plaintext) + TAG * count)
+    given, room = memoryview(plaintext), memoryview(out)
+    for number, nonce in enumerate(_nonces(own, count)):
+        chunk = given[number * CHUNK : (number + 1) * CHUNK]
+        start = number * (CHUNK + TAG)
+        cipher.encrypt_into(nonce, chunk, None, room[start : start + len(chunk) + TAG])
     return out
 
 

@@ -40,7 +40,7 @@ def seal(plaintext: bytes | bytearray, key: Key, context: bytes) -> bytes:
     padded[:_LENGTH] = len(plaintext).to_bytes(_LENGTH, "big")
     memoryview(padded)[_LENGTH : _LENGTH + len(plaintext)] = plaintext  # a bytearray's own slice would copy it twice
     try:
-        return bytes(encrypt(key, context, padded))
+        return encrypt(key, context, padded)
     finally:
         wipe(padded)
 
