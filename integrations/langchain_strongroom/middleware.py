@@ -37,7 +37,8 @@ from vault_core.errors import (
 
 _LOG = logging.getLogger("langchain_strongroom")
 
-Remember = Literal["user", "turn"] | Callable[[Sequence[AnyMessage]], Iterable[str | Draft]] | None
+Kept = Iterable[str | Draft] | str | Draft | None
+Remember = Literal["user", "turn"] | Callable[[Sequence[AnyMessage]], Kept] | None
 T = TypeVar("T")
 
 _PASSING = (  # what an app can go on without
@@ -45,6 +46,7 @@ _PASSING = (  # what an app can go on without
     *(ConflictError, EmbedderMismatchError),
 )
 _ECHOES = 20  # messages of this conversation that a search may find before others
+_MOST = 10_000 - _ECHOES  # memories that a vault ranks
 _LONGEST = 250_000  # characters that are kept of a message: in UTF-8 at most what a memory may hold
 _LONGEST_NAME = 512  # bytes of a thread's name
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # what no name in a vault may hold
@@ -61,7 +63,8 @@ class StrongroomMiddleware(AgentMiddleware[Any, Any, Any]):
     `namespace` is a tuple whose labels may name fields of the run's context, such as `("agents", "{user_id}")`, or a
     function of the runtime. `top_k` memories are recalled (0: none), by the user's last message; with `briefing` those
     that an agent should always have come first. `remember` says what of a turn is kept: what the user said (`"user"`),
-    that and the agent's answer (`"turn"`), what a function of the turn's messages gives, or nothing (None).
+    that and the agent's answer (`"turn"`), what a function of the turn's messages gives (texts or drafts, one or many, or
+    None), or nothing (None).
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class StrongroomMiddleware(AgentMiddleware[Any, Any, Any]):
         super().__init__()
         if on_error not in ("continue", "raise"):
             raise InvalidInputError('on_error is "continue" or "raise"')
+        if isinstance(top_k, bool) or not isinstance(top_k, int) or not 0 <= top_k <= _MOST:
+            raise InvalidInputError(f"top_k is a whole number from 0 to {_MOST}")
         if remember not in ("user", "turn", None) and not callable(remember):
             raise InvalidInputError('remember is "user", "turn", a function of messages, or None')
         self._vault, self._box = vault, box
@@ -148,7 +153,7 @@ class StrongroomMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def _drafts(self, turn: Sequence[AnyMessage], namespace: Namespace, thread: str | None) -> Iterator[Draft]:
         if callable(self._remember):
-            for given in self._remember(turn):
+            for given in _each(self._remember(turn)):
                 if isinstance(given, Draft):  # its namespace is one below the run's, never another
                     yield replace(given, namespace=(*namespace, *given.namespace))
                 else:
@@ -188,6 +193,15 @@ def _thread(given: Any) -> str | None:
     if _NO_NAME.search(name) or len(as_bytes) > _LONGEST_NAME:
         return "sha256:" + sha256(as_bytes).hexdigest()
     return name or None
+
+
+def _each(given: Any) -> Iterable[Any]:
+    """What an app's function gives, one by one: a text or draft alone is one, and not its letters."""
+    if given is None or isinstance(given, str | Draft):
+        return () if given is None else (given,)
+    if not isinstance(given, Iterable):
+        raise InvalidInputError("the function for remember gives texts and drafts, one or many, or None")
+    return given
 
 
 def _draft(said: str, namespace: Namespace, thread: str | None, origin: str) -> Draft:

@@ -190,7 +190,16 @@ def test_a_namespace_that_would_not_be_safe_is_refused(vault: Vault, wrong: Any)
         middleware(vault, namespace=wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"on_error": "ignore"}, {"remember": "all"}, {"remember": 5}], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"on_error": "ignore"},
+        {"remember": "all"},
+        {"remember": 5},
+        *({"top_k": top_k} for top_k in (-1, 10_000, "5", 1.5, True, None)),
+    ],
+    ids=str,
+)
 def test_other_options_are_refused(vault: Vault, wrong: Any) -> None:
     with pytest.raises(InvalidInputError):
         middleware(vault, **wrong)
@@ -212,6 +221,17 @@ def test_a_turn_may_be_kept_with_the_agents_answer(vault: Vault) -> None:
 
 def test_nothing_may_be_kept(vault: Vault) -> None:
     assert texts_kept(vault, None, "ok") == []
+
+
+@pytest.mark.parametrize("given", ["a fact", Draft(content="a fact"), ["a fact"], ("a fact",), iter(["a fact"])])
+def test_a_function_may_give_one_text_which_is_not_taken_for_its_letters(vault: Vault, given: Any) -> None:
+    assert [text for text, _ in texts_kept(vault, lambda _: given, "ok")] == ["a fact"]
+
+
+def test_a_function_may_give_nothing_and_what_it_may_not_give_is_said(vault: Vault) -> None:
+    assert texts_kept(vault, lambda _: None, "ok") == []
+    with pytest.raises(InvalidInputError, match="texts and drafts"):
+        texts_kept(vault, lambda _: 5, "ok")
 
 
 def test_a_function_may_say_what_is_kept_and_stays_within_the_users_namespace(vault: Vault) -> None:
