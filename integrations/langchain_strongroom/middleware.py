@@ -63,8 +63,8 @@ class StrongroomMiddleware(AgentMiddleware[Any, Any, Any]):
     `namespace` is a tuple whose labels may name fields of the run's context, such as `("agents", "{user_id}")`, or a
     function of the runtime. `top_k` memories are recalled (0: none), by the user's last message; with `briefing` those
     that an agent should always have come first. `remember` says what of a turn is kept: what the user said (`"user"`),
-    that and the agent's answer (`"turn"`), what a function of the turn's messages gives (texts or drafts, one or many, or
-    None), or nothing (None).
+    that and the agent's answer (`"turn"`), the texts or drafts (one, several or None) that a function of the turn's
+    messages gives, or nothing (None).
     """
 
     def __init__(
