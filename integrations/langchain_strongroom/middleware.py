@@ -82,7 +82,7 @@ class StrongroomMiddleware(AgentMiddleware[Any, Any, Any]):
         super().__init__()
         if on_error not in ("continue", "raise"):
             raise InvalidInputError('on_error is "continue" or "raise"')
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or not 0 <= top_k <= _MOST:
+        if type(top_k) is not int or not 0 <= top_k <= _MOST:  # a bool is an int too
             raise InvalidInputError(f"top_k is a whole number from 0 to {_MOST}")
         if remember not in ("user", "turn", None) and not callable(remember):
             raise InvalidInputError('remember is "user", "turn", a function of messages, or None')
