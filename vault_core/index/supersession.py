@@ -148,8 +148,7 @@ class Supersession:
 
         def judge(rows: list[Row]) -> list[bool]:
             return [
-                _begun(row, moment)
-                and (row.valid_to is None or row.valid_to > moment)
+                true_at(row, moment)
                 and bool(then.counting([row]))
                 and (archived or not self._hidden(row))
                 and (superseded or not superseded_then(row))
@@ -353,6 +352,11 @@ def slot_of(row: Row) -> Slot | None:
 def _may(newer: Row, older: Row) -> bool:
     """Whether one is trusted enough to supersede the other."""
     return newer.trust != UNTRUSTED or older.trust == UNTRUSTED
+
+
+def true_at(row: Row, moment: int) -> bool:
+    """Whether what a version says has begun by then and not ended."""
+    return _begun(row, moment) and (row.valid_to is None or row.valid_to > moment)
 
 
 def _begin(row: Row) -> int | None:
