@@ -102,6 +102,7 @@ _DEFAULTS = {
 }  # NULL for all others
 _BATCH = 500
 _IN_ONE_PIECE = 768 << 20  # bytes; the rest up to 1 GiB is for what grows without being counted: flags, use counts
+_CACHE_KIB = 500  # pages are copied from RAM to RAM to be read: more would cost room and save no time
 _ROW = 1024  # bytes that a row takes at most beside its texts, which take at most twice four for each character
 
 
@@ -650,7 +651,7 @@ def _connect() -> sqlite3.Connection:
 
 
 def _set(db: sqlite3.Connection) -> sqlite3.Connection:
-    for pragma in ("temp_store=MEMORY", "secure_delete=ON", "journal_mode=OFF", "cache_size=-2000"):
+    for pragma in ("temp_store=MEMORY", "secure_delete=ON", "journal_mode=OFF", f"cache_size=-{_CACHE_KIB}"):
         db.execute(f"PRAGMA {pragma}")
     return db
 
