@@ -55,6 +55,7 @@ def scene(original: Scene) -> Iterator[Scene]:
 # What it may cost
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("what", "statement", "size"),
     [
@@ -96,6 +97,7 @@ def test_a_hundred_thousand_planted_rows_cost_no_more_than_their_bytes(scene: Sc
     assert mebibytes < SLACK + (scene.path.stat().st_size >> 20)
 
 
+@pytest.mark.exhaustive
 def test_small_bytes_that_promise_to_become_large_ones_are_refused_where_they_stand() -> None:
     costs = hostile.cost_of_parsing()
 
@@ -291,6 +293,7 @@ def test_a_database_of_another_program_is_not_found_to_be_a_vault(tmp_path: Path
     assert path.read_bytes() == before
 
 
+@pytest.mark.exhaustive
 def test_a_mutated_file_gives_the_truth_or_a_vault_error(scene: Scene) -> None:
     dice = random.Random(5)
     outcomes = {"refused": 0, "truth": 0}

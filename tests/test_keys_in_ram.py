@@ -225,6 +225,7 @@ def home(tmp_path: Path) -> Path:
 OF_A_VAULT = {"MEK", "anchor key", "log key 1", "vault ops key 1", "key 1 of box main", "header key", "keyring key"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("scenario", [scenario.__name__ for scenario in SCENARIOS])
 def test_no_key_is_left_in_the_process(home: Path, scenario: str) -> None:
     told = json.loads(run_program(scan_after, scenario, home))

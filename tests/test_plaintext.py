@@ -40,6 +40,7 @@ def writes_of(program: str, folder: Path, *, bug: Bug = Bug.NONE) -> Writes:
     return trace_writes(arguments, needles=needles(), folder=folder, environment=environment)
 
 
+@pytest.mark.exhaustive
 def test_no_canary_is_in_anything_written_while_100_000_memories_are_stored_and_searched(
     tmp_path: Path,
 ) -> None:

@@ -83,6 +83,7 @@ def anchored_seq(machine: Path) -> int:
     return seq
 
 
+@pytest.mark.exhaustive
 def test_each_of_200_earlier_states_is_refused_by_a_machine_that_has_seen_the_newest(grown: Path) -> None:
     machine = machine_at(grown / "machine")
     before = anchors_of(machine)

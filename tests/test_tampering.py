@@ -26,6 +26,8 @@ from vault_core.crypto import RECORD, Key, Place
 from vault_core.log import log
 from vault_core.session import verify
 
+pytestmark = pytest.mark.exhaustive
+
 QUARTERS = 4
 UNDER_A_SESSION = 4  # of the bytes that were opened and asked about, one in so many
 JOURNAL_FLIPS = 600

@@ -13,7 +13,10 @@ from crash.run import SCENARIOS, record_scenario
 
 STATES = int(os.environ.get("STRONGROOM_CRASH_STATES", "10000"))
 
-pytestmark = pytest.mark.skipif(strace.absent() is not None, reason=strace.absent() or "")
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(strace.absent() is not None, reason=strace.absent() or ""),
+]
 
 
 @pytest.fixture(scope="module")

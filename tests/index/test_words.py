@@ -58,6 +58,37 @@ def test_words_are_counted_as_by_hand_however_they_came_and_whatever_was_erased(
 
 
 @pytest.mark.usefixtures("_segments")
+@pytest.mark.parametrize("newest", [1, 7, 10_000])
+def test_rows_that_share_words_are_those_counted_by_hand_in_the_newest_uses(newest: int) -> None:
+    rows, index, chance = rows_of(300, seed=7), Words(), random.Random(8)
+    index.append(rows)
+    for number in chance.sample(range(300), k=40):
+        index.erase(number)
+        rows[number] = ("", "")
+    asked = ["tea", "12", "monday"]
+    by_hand: dict[int, int] = {}
+    for stem in asked:
+        uses = [number for number, times in counted(rows, stem).items() for _ in range(times)][-newest:]
+        for number in set(uses):
+            by_hand[number] = by_hand.get(number, 0) + 1
+
+    shared = index.sharing(index.tokens_of(asked), newest)
+
+    assert list(zip(*(column.tolist() for column in shared), strict=True)) == sorted(by_hand.items())
+    assert [len(column) for column in index.sharing([], newest)] == [0, 0]
+
+
+def test_what_a_text_says_is_its_stems_without_its_lead_and_nothing_once_erased() -> None:
+    rows, index = [("Ada\n", "The running kettle"), ("", ""), ("", "tea tea"), ("", "plum")], Words()
+    index.append(rows)
+    index.erase(3)
+
+    said = index.said_by(np.array([2, 0, 1, 3]))
+
+    assert said == [index.tokens_of(stems(text)) for text in ("tea tea", "The running kettle", "", "")]
+
+
+@pytest.mark.usefixtures("_segments")
 def test_a_phrase_is_found_where_its_words_follow_each_other_and_nowhere_else() -> None:
     rows, index = rows_of(300, seed=3), Words()
     index.append(rows)

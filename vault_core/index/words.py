@@ -14,7 +14,7 @@ Why not FTS5: docs/adr/0009-own-words.md.
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, filterfalse
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,11 +61,15 @@ class _Segment(NamedTuple):
 _NONE: Ints = np.zeros(0, np.int64)
 
 
-def _begins(owners: Tokens) -> Ints:
-    """Where another row begins."""
-    differs = np.ones(len(owners), np.bool_)
-    np.not_equal(owners[1:], owners[:-1], out=differs[1:])
-    return differs.nonzero()[0]
+def runs(ordered: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
+    """The different ones of values that are in order, and how often each is there."""
+    differs = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=differs[1:])
+    begins = differs.nonzero()[0]
+    times = np.empty_like(begins)
+    np.subtract(begins[1:], begins[:-1], out=times[:-1])
+    times[-1:] = len(ordered) - begins[-1:]
+    return ordered[begins], times
 
 
 class Words:
@@ -110,17 +114,16 @@ class Words:
 
     def counts(self, token: int) -> Counts:
         """Where a word is, and how often."""
-        owners = self._owners.values[self.positions(token)]
-        begins = _begins(owners)
-        times = np.empty(len(begins))
-        np.subtract(begins[1:], begins[:-1], out=times[:-1], casting="unsafe")
-        times[-1:] = len(owners) - begins[-1:]
-        return Counts(owners[begins].astype(np.int64), times)
+        rows, times = runs(self._owners.values[self.positions(token)])
+        return Counts(rows.astype(np.int64), times.astype(np.float64))
 
-    def rows_of(self, tokens: Iterable[int]) -> Ints:
-        """The rows that hold each of these words, one word after another: a row once for every word of it."""
-        found = [self._owners.values[self.positions(token)] for token in tokens]
-        return np.concatenate([_NONE, *(owners[_begins(owners)] for owners in found)])
+    def sharing(self, tokens: Sequence[int], newest: int) -> tuple[Ints, Ints]:
+        """The rows that hold any of these words, ascending, and how many of them each does.
+
+        Of a word that is used more often, the newest so many uses are looked at.
+        """
+        found = [runs(self._owners.values[self.positions(token)[-newest:]])[0] for token in tokens]
+        return runs(np.sort(np.concatenate([_NONE, *found]), kind="stable"))  # which merges what is in order
 
     def positions(self, token: int) -> Ints:
         """The places of a word among all tokens, ascending."""

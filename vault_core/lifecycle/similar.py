@@ -5,7 +5,8 @@ Rules:
   common (Jaccard). So punctuation, case, an inflection or one word in a sentence of ten leave them similar.
 - Another number or name is another fact, and yet most alike: such a pair is reported as well, and the caller decides.
 - Where both have vectors of one space, a cosine of 0.95 says the same with less than that in common.
-- Candidates come from the rarest words of the text, so that a large vault costs what a small one does.
+- Candidates come from the rarest words of the text, and of each word from its newest uses, so that a large vault costs
+  what a small one does.
 """
 
 from collections.abc import Collection, Hashable, Sequence
@@ -23,6 +24,7 @@ LIKE = 0.5  # of a text's stems and pairs; measured in tests/lifecycle/test_simi
 RELATED = 0.25  # enough where the vectors agree
 COSINE = 0.95
 RARE = 6  # words of a text that are looked up
+USES = 2_000  # of a word that are looked up: where all of a text's words are this common, only newer ones are found
 MOST_CANDIDATES = 24  # memories that are compared with one: those that share most of these words
 MOST_REPORTED = 5
 LONGEST = 400  # stems of a text that are compared: where two are longer and alike, their beginnings are
@@ -82,7 +84,7 @@ def _candidates(index: BoxIndex, said: Sequence[int], namespace: int) -> Ints:
     """Rows that share rare words, those with most of them first."""
     rare = index.words.rarest(said, RARE)
     needed = 2 if len(rare) > 3 else 1  # of two texts that are alike, at most two words in nine differ
-    rows, shared = np.unique(index.words.rows_of(rare), return_counts=True)
+    rows, shared = index.words.sharing(rare, USES)
     rows, shared = rows[shared >= needed], shared[shared >= needed]
     hidden = ARCHIVED | GHOST | SUPERSEDED | ERASED
     columns = index.columns

@@ -38,6 +38,7 @@ DURABLE = """
 """
 HEADER = "SELECT header, mac FROM strongroom.vault WHERE id = %b"
 LOCKED = HEADER + " FOR UPDATE"
+_LOCK = "SELECT FROM strongroom.vault WHERE id = %b FOR UPDATE"
 HEAD = "SELECT max(seq) FROM strongroom.entry WHERE vault = %b"
 ENTRIES = """
     SELECT seq, body FROM (
@@ -64,6 +65,20 @@ _ADD_COMMIT = """
     INSERT INTO strongroom.record (vault, address, body)
     SELECT %b::uuid, %b::bigint + n - 1, body FROM unnest(%b::bytea[]) WITH ORDINALITY AS given (body, n)
 """  # in one statement, for each costs as much as what it does
+_ADD_IF_AT = """
+    WITH expected AS (
+        SELECT 1 FROM strongroom.vault WHERE id = %(vault)b AND header = %(header)b AND mac = %(mac)b
+        AND (SELECT max(seq) FROM strongroom.entry WHERE vault = %(vault)b) = %(seq)b::bigint - 1
+    ), entry AS (
+        INSERT INTO strongroom.entry (vault, seq, body)
+        SELECT %(vault)b::uuid, %(seq)b::bigint, %(entry)b::bytea FROM expected RETURNING seq
+    ), record AS (
+        INSERT INTO strongroom.record (vault, address, body)
+        SELECT %(vault)b::uuid, %(first)b::bigint + n - 1, body
+        FROM expected, unnest(%(bodies)b::bytea[]) WITH ORDINALITY AS given (body, n)
+    )
+    SELECT count(*) FROM entry
+"""
 _ADD_RECORDS = """
     INSERT INTO strongroom.record (vault, address, body)
     SELECT %b::uuid, %b::bigint + n - 1, body FROM unnest(%b::bytea[]) WITH ORDINALITY AS given (body, n)
@@ -114,15 +129,41 @@ def begin(db: Connection, vault: UUID, *, pooler: bool) -> Head:
         VaultTamperedError: the vault's row is gone.
     """
     with db.pipeline():
-        db.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-        if pooler:  # what other connections are told once
-            for name, value in SETTINGS.items():
-                if not name.startswith("tcp_"):
-                    db.execute("SELECT set_config(%b, %b, true)", (name, value))
-            db.execute(DURABLE, (True,))
+        _begin(db, pooler=pooler)
         header = db.execute(LOCKED, (vault,), binary=True)
         seq = db.execute(HEAD, (vault,), binary=True)  # its own statement: one that waited sees what came meanwhile
     return Head(_seq(seq.fetchone()), _header(header.fetchone()))
+
+
+def is_plain(change: Change) -> bool:
+    """Whether a change is a commit of a few records and nothing else."""
+    rest = change.erase or change.header is not None or change.drop_parts or change.put_parts or change.purge
+    return change.entry is not None and not rest and len(list(_arrays(0, change.records))) <= 1
+
+
+def commit_at(
+    db: Connection, vault: UUID, head: Head, change: Change, *, pooler: bool, channel: str, token: str
+) -> bool:
+    """Carry out a plain change if the vault is at `head`, whole or not at all. One round trip, in a section of its own.
+
+    The vault's row is locked by a statement of its own: one that waited for it sees what came meanwhile.
+    """
+    added = done = None
+    header = head.header or StoredHeader(b"", b"")
+    first, bodies = next(_arrays(change.seq << 24, change.records), (0, []))
+    values = {"vault": vault, "header": header.body, "mac": header.mac, "seq": change.seq}
+    values |= {"entry": change.entry, "first": first, "bodies": bodies}
+    try:
+        with db.pipeline():
+            _begin(db, pooler=pooler)
+            db.execute(_LOCK, (vault,))
+            added = db.execute(_ADD_IF_AT, values)
+            done = db.execute("COMMIT")
+            db.execute(_NOTIFY, (channel, token))
+    except psycopg.Error:
+        if not _succeeded(done):
+            raise  # else only the telling failed
+    return added is not None and added.fetchall() == [(1,)]
 
 
 def commit(db: Connection, vault: UUID, change: Change, *, channel: str, token: str) -> None:
@@ -180,6 +221,15 @@ def blob(value: Any) -> bytes:
 
 def _succeeded(done: psycopg.Cursor[Any] | None) -> bool:
     return done is not None and done.pgresult is not None and done.pgresult.status == pq.ExecStatus.COMMAND_OK
+
+
+def _begin(db: Connection, *, pooler: bool) -> None:
+    db.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+    if pooler:  # what other connections are told once
+        for name, value in SETTINGS.items():
+            if not name.startswith("tcp_"):
+                db.execute("SELECT set_config(%b, %b, true)", (name, value))
+        db.execute(DURABLE, (True,))
 
 
 def _add(db: Connection, vault: UUID, change: Change) -> None:

@@ -2,6 +2,8 @@
 
 Rules (docs/format.md §2; docs/stores-postgres.md):
 - One transaction per commit, under a lock on the vault's row. Two round trips: lock and look; write and commit.
+- Who wrote last and has heard of nobody else makes a plain commit beforehand, and writes it on condition that the vault
+  is still where it was: one round trip. Where it is not, the commit is made anew in the critical section.
 - A commit whose answer was lost is looked for: the row's lock waits for whatever the server is still doing.
 - Reading is repeated on another connection when one turns out dead; writing never is, unless nothing was sent yet.
 - While `make` runs, everything is read on the connection that holds the lock, so that no store waits for itself.
@@ -61,7 +63,10 @@ class PostgresStore:
         """
         self._address = Address.parse(url)
         self._read_only, self._pid = read_only, os.getpid()
-        self._held: Connection | None = None  # while `make` runs
+        self._making = False
+        self._held: Connection | None = None  # while `make` runs in the critical section
+        self._written: int | None = None  # the last commit of this store
+        self._expected: Head | None = None  # where the vault is, unless somebody else has written
         self._id, self._begun = uuid4(), False
         self._ear = Ear("", secrets.token_hex(8))
         self._left = False  # whether something was erased here that no VACUUM has removed
@@ -123,21 +128,20 @@ class PostgresStore:
     def head(self) -> int:
         """See `Store.head`."""
         self._listen()
-        return rows.seq_of(self._read(rows.HEAD, (self._id,), most=1))
+        seq = rows.seq_of(self._read(rows.HEAD, (self._id,), most=1))
+        if self._expected is not None and self._expected.seq != seq:
+            self._expected = None
+        return seq
 
     def append(self, make: Callable[[Head], Change | None]) -> Change | None:
         """See `Store.append`. The critical section is the lock on the vault's row."""
         self._check_writable()
-        if self._held is not None:
+        if self._making:
             raise SessionStateError("a commit is being made already; inside transact, write with its tx")
         self._listen()
-        with self._locked() as (db, head):
-            change = self._made(db, head, make)
-            if change is None:
-                return None
-            settled = self._commit(db, change)
-        if not settled:
-            self._settle(change)
+        change = self._added_at_once(make) or self._added_in_turn(make)
+        if change is None:
+            return None
         if listener := self._alive().listener:
             listener.tell(self._ear)
         self._left = self._left or bool(change.erase or change.drop_parts)
@@ -176,7 +180,7 @@ class PostgresStore:
                 return
             after = found[-1][0]
 
-    def let_go(self, addresses: Iterable[int]) -> None:
+    def let_go(self, addresses: Iterable[int] | None) -> None:
         """See `Store.let_go`: there are no other copies."""
 
     def part(self, name: str) -> bytes | None:
@@ -195,7 +199,7 @@ class PostgresStore:
         True says that no query can bring back what was erased. Write-ahead log, replicas, backups and the free space of
         pages keep it for a while all the same (docs/stores-postgres.md), sealed as it is.
         """
-        if self._read_only or self._held is not None:
+        if self._read_only or self._making:
             return False
         if not wait:
             return not self._left
@@ -298,12 +302,81 @@ class PostgresStore:
                 raise
             return None  # the connection was dead before anything happened: take another
 
-    def _made(self, db: Connection, head: Head, make: Callable[[Head], Change | None]) -> Change | None:
-        self._held = db
+    def _added_at_once(self, make: Callable[[Head], Change | None]) -> Change | None:
+        """Make a change for where the vault should be, and add it if it is there; None if it has to take its turn."""
+        head, self._expected = self._expected, None
+        if head is None:
+            return None
+        try:
+            change = self._made(None, head, make)
+        except Exception:
+            if self.head() != head.seq:
+                return None  # it was made for a state that is past: what it says is not true any more
+            self._expected = head
+            raise
+        if change is None or not rows.is_plain(change):
+            return None
+        added = self._commit_at(head, change)
+        if added is None:
+            added = self._added_after_all(head, change)
+        if not added:
+            return None
+        self._wrote(head, change)
+        return change
+
+    def _commit_at(self, head: Head, change: Change) -> bool | None:
+        """Write and commit if the vault is at `head`; None if the answer was lost."""
+        how: Any = {"pooler": self._address.pooler, "channel": self._ear.channel, "token": self._ear.token}
+        with translated(), self._alive().connection() as db:  # refused if `make`, a caller's code, has forked
+            try:
+                return rows.commit_at(db, self._id, head, change, **how)
+            except psycopg.OperationalError:
+                if not db.closed:
+                    raise
+                self._ear.moved = True
+                return None
+            finally:
+                _roll_back(db)
+
+    def _added_after_all(self, head: Head, change: Change) -> bool:
+        """Add a change that may be there already, or on its way yet: whatever takes its number bars it for ever.
+
+        Raises:
+            UnavailableError: nobody knows whether it is there.
+        """
+        with self._locked() as (db, now):
+            if now.seq >= change.seq:
+                with translated():
+                    return self._entry(db, change.seq) == change.entry
+            if now != head or not self._commit(db, change):
+                raise UnavailableError(LOST)
+            return True
+
+    def _added_in_turn(self, make: Callable[[Head], Change | None]) -> Change | None:
+        """Make a change in the critical section, and add it."""
+        with self._locked() as (db, head):
+            undisturbed = self._written in (None, head.seq)
+            change = self._made(db, head, make)
+            if change is None:
+                return None
+            settled = self._commit(db, change)
+        if not settled and not self._stands(change):
+            raise UnavailableError(f"{LOST}, nothing was written")
+        self._wrote(head, change)
+        if not undisturbed:
+            self._expected = None  # others write as well: making it beforehand would mostly be in vain
+        return change
+
+    def _wrote(self, head: Head, change: Change) -> None:
+        seq = head.seq if change.entry is None else change.seq
+        self._written, self._expected = seq, Head(seq, change.header or head.header)
+
+    def _made(self, db: Connection | None, head: Head, make: Callable[[Head], Change | None]) -> Change | None:
+        self._making, self._held = True, db
         try:
             return make(head)  # what it raises is its own, and passes as it is
         finally:
-            self._held = None
+            self._making, self._held = False, None
 
     def _commit(self, db: Connection, change: Change) -> bool:
         """Write and commit; False if the answer was lost."""
@@ -318,18 +391,20 @@ class PostgresStore:
                 return False
         return True
 
-    def _settle(self, change: Change) -> None:
-        """Find out whether a commit whose answer was lost is there.
+    def _stands(self, change: Change) -> bool:
+        """Whether a commit of the critical section whose answer was lost is there. If not, it never will be.
 
         Raises:
-            UnavailableError: it is not, or nobody knows.
+            UnavailableError: nobody knows.
         """
         if change.entry is None:
             raise UnavailableError(LOST)
         with self._locked() as (db, _), translated():
-            found = rows.read(db, rows.ENTRY, (self._id, change.seq), most=1)
-        if [body for (body,) in found] != [change.entry]:
-            raise UnavailableError(f"{LOST}, nothing was written")
+            return self._entry(db, change.seq) == change.entry
+
+    def _entry(self, db: Connection, seq: int) -> bytes | None:
+        found = rows.read(db, rows.ENTRY, (self._id, seq), most=1)
+        return found[0][0] if found else None
 
     def _read(self, query: str, values: Any, *, most: int) -> list[tuple[Any, ...]]:
         return self._repeated(lambda db: rows.read(db, query, values, most=most))
