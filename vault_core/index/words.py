@@ -307,7 +307,6 @@ class Words:
             first = self._segments.pop().first
         tokens = self._tokens.values[first:end]
         order = np.argsort(tokens, kind="stable").astype(np.int32)
-        ordered = tokens[order]
-        starts = _begins(ordered)
+        numbers, times = runs(tokens[order])
         order += np.int32(first)
-        self._segments.append(_Segment(first, end, order, ordered[starts], starts))
+        self._segments.append(_Segment(first, end, order, numbers, np.cumsum(times) - times))
