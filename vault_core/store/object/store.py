@@ -4,16 +4,13 @@ Rules (docs/format.md §2, docs/adr/0018-objects.md):
 - A commit is one object, and so is a commit with a new header: there is no state in between.
 - Whether a create took effect is decided by reading back, not by the answer: answers get lost, doubled and invented.
 - A number that was taken stays taken: erasing, packing and reclaiming leave an object at every number.
-- A look at the head is one round trip: what lies at the head (is it still ours?) and beyond it, asked for together.
 """
 
 import os
 import random
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from itertools import pairwise
 
 from vault_core.errors import (
@@ -21,39 +18,34 @@ from vault_core.errors import (
     InvalidInputError,
     SessionStateError,
     UnavailableError,
-    VaultError,
     VaultNotFoundError,
     VaultTamperedError,
 )
 from vault_core.memory.model import StoredHeader
 from vault_core.store.base import Capabilities, Change, Head, named_once
-from vault_core.store.object.blocks import TRIES, Blocks, Front, at_once, concurrently
+from vault_core.store.object.blocks import TRIES, Blocks, concurrently
 from vault_core.store.object.bucket import Bucket
 from vault_core.store.object.erasing import ERASE, PACK, Rewriter
 from vault_core.store.object.layout import (
-    DIGITS,
     MAX_SEQ,
     PART,
     WINDOW,
     Commit,
     encode,
     log_name,
-    number_in,
     part_name,
     part_of,
 )
+from vault_core.store.object.probe import probe
+from vault_core.store.object.tip import Tip
 from vault_core.store.object.url import open_bucket, parse
 
 MAX_PART = 68 << 20  # bytes; larger ones are none of ours
 MAX_PARTS = 100_000
-HINT = "hint"
-HINT_EVERY = 64  # commits; a listing from there is one request
-_STEPS = 8  # commits that are looked for one by one before asking for a listing
 _TRIES = 1_000  # commits of others that come first
 _PARTS = 16  # that are put at the same time, a mebibyte each
 _SETTLE = 5  # times that a create without a clear answer is looked for, and sent again
 _PAUSE = 0.05  # seconds before the second time, doubled each time
-_NEVER = f'"{"0" * 32}"\n1'  # a tag that no object has
 _FOLDERS = ("log/", "pack/", "part/", "unfinished/")
 
 
@@ -77,15 +69,13 @@ class ObjectStore:
         self._closed = self._making = False
         self._blocks = Blocks(self._bucket)
         self._rewriter = Rewriter(self._bucket, self._blocks)
-        self._seq, self._header_at = 0, 0  # the head as last seen
-        self._tag, self._digest = "", b""  # of the object and of the entry there
-        self._looked, self._moved = float("-inf"), True
+        self._tip = Tip(self._bucket, self._blocks)
+        self._looked = float("-inf")
         self._stored_header: tuple[int, StoredHeader] | None = None
-        self._hinted = 0
         self._fresh = set[str]()
         if not create:
             self._look()
-            if self._seq == 0:
+            if self._tip.seq == 0:
                 raise VaultNotFoundError(f"there is no vault at {self.location}; make one with: strongroom init")
 
     @property
@@ -107,10 +97,10 @@ class ObjectStore:
         """See `Store.create`: one object. The store is tried out first: does it keep what a vault needs?"""
         self._check_writing()
         self._look()
-        if self._seq:
+        if self._tip.seq:
             raise ConflictError("there is a vault in this place already; choose another prefix")
         if self._bucket.probed:
-            self._probe()
+            probe(self._bucket)
         commit = Commit(seq=1, entry=entry, header=header, header_at=1)
         if self._settled(commit) is None:
             raise ConflictError("there is a vault in this place already; choose another prefix")
@@ -119,7 +109,7 @@ class ObjectStore:
     def read_header(self) -> StoredHeader:
         """See `Store.read_header`."""
         self._look_unless_fresh("header")
-        if self._seq == 0:
+        if self._tip.seq == 0:
             raise VaultNotFoundError("there is no vault in this place yet; make one with Vault.create")
         return self._read_header()
 
@@ -133,13 +123,13 @@ class ObjectStore:
             self._blocks.forget()
             self._look()
             self._fresh = {"head", "header"}
-        moved, self._moved = self._moved, False
+        moved, self._tip.moved = self._tip.moved, False
         return moved
 
     def head(self) -> int:
         """See `Store.head`."""
         self._look_unless_fresh("head")
-        return self._seq
+        return self._tip.seq
 
     def append(self, make: Callable[[Head], Change | None]) -> Change | None:
         """See `Store.append`. The critical section is the next number: whoever makes its object has it."""
@@ -173,7 +163,7 @@ class ObjectStore:
         """See `Store.addresses`. Every object is listed, one that nobody looks for too."""
         self._check()
         first = max(after >> 24, 0)
-        found = sorted(self._numbers(max(first - 1, 0)))
+        found = sorted(self._tip.numbers(max(first - 1, 0)))
         self._check_contiguous(found)
         for start in range(0, len(found), WINDOW):
             batch = [seq for seq in found[start : start + WINDOW] if seq >= first]
@@ -234,7 +224,7 @@ class ObjectStore:
         self._check_writing()
         self.purge()
         self._look()
-        windows = set(range(self._seq // WINDOW)) - self._rewriter.packed_windows()
+        windows = set(range(self._tip.seq // WINDOW)) - self._rewriter.packed_windows()
         for window in sorted(windows):
             self._rewriter.pack(window)
         self._look()
@@ -267,9 +257,7 @@ class ObjectStore:
         if self._making:
             return
         self._fresh = set[str]()
-        if self._seq == 0 or not self._step():
-            self._seq, self._moved = 0, True
-            self._search()
+        self._tip.look()
         self._looked = time.monotonic()
 
     def _look_unless_fresh(self, what: str) -> None:
@@ -281,76 +269,10 @@ class ObjectStore:
             self._blocks.forget()
             self._look()
 
-    def _step(self) -> bool:
-        """Look at the head and beyond it; False if what was seen before is not there any more."""
-        here, front = at_once(self._tag_here, self._beyond)
-        if here != self._tag and not self._still_there(here):
-            return False
-        for _ in range(_STEPS):
-            if front is None:
-                return True
-            self._take(self._seq + 1, front)
-            front = self._beyond()
-        self._search()
-        return True
-
-    def _tag_here(self) -> str | None:
-        return self._bucket.tag(log_name(self._seq))
-
-    def _beyond(self) -> Front | None:
-        return self._blocks.find(self._seq + 1, keep=False)
-
-    def _still_there(self, tag: str | None) -> bool:
-        """Whether an object that was rewritten still holds the entry that was there."""
-        front = self._blocks.find(self._seq) if tag is not None else None
-        entry = self._blocks.entry(self._seq) if front is not None else None
-        if front is None or entry is None or sha256(entry).digest() != self._digest:
-            return False
-        self._take(self._seq, front)
-        return True
-
-    def _search(self) -> None:
-        """Go on to the last commit, by listing: from where this session was or the hint, else from the beginning."""
-        for start in dict.fromkeys((self._seq or self._hint(), 0)):
-            last = max(self._numbers(start - 1), default=0)
-            if last:
-                front = self._blocks.find(last, keep=False)
-                if front is None:
-                    raise UnavailableError("the object store lists what it does not have; try again")
-                self._take(last, front)
-                return
-
-    def _numbers(self, after: int) -> Iterator[int]:
-        """The numbers of all commits after one, in any order."""
-        offset = log_name(after) if after > 0 else ""
-        for name, _ in self._bucket.names("log/", offset):
-            number = number_in(name, "log/")
-            if number is not None:
-                if not 0 < number <= MAX_SEQ:
-                    raise VaultTamperedError("the vault's log holds a number that no commit has")
-                yield number
-
-    def _hint(self) -> int:
-        """Where the head was some time ago. Anyone can write it: it only says where to look first."""
-        found = self._bucket.get(HINT, 0, DIGITS)
-        text = found.body if found is not None else b""
-        number = int(text) if len(text) == DIGITS and text.isdigit() else 0
-        return number if number <= MAX_SEQ else 0
-
-    def _take(self, seq: int, front: Front) -> None:
-        """Go on to a commit that is there."""
-        self._blocks.keep(front)
-        entry = self._blocks.entry(seq)
-        if entry is None:
-            raise UnavailableError("the head of the log changed while it was read; try again")
-        tag = front.tag if front.name == log_name(seq) else self._bucket.tag(log_name(seq))
-        self._seq, self._tag, self._digest = seq, tag or "", sha256(entry).digest()  # at once: no request in between
-        self._header_at, self._moved = front.block.pieces[seq].header_at, True
-
     def _read_header(self) -> StoredHeader:
         """The header that holds at the head, read anew."""
         for _ in range(TRIES):
-            at = self._header_at
+            at = self._tip.header_at
             header = self._blocks.header(at)
             if header is not None:
                 self._stored_header = at, header
@@ -358,21 +280,21 @@ class ObjectStore:
             if self._making:
                 raise UnavailableError("the vault's header was replaced while it was read; try again")
             self._look()  # replaced and erased since: a commit says by which
-            if self._header_at == at:
+            if self._tip.header_at == at:
                 raise VaultTamperedError("the vault has no header")
         raise UnavailableError("the vault's header is replaced again and again; try again")
 
     def _header(self) -> StoredHeader:
         """The header that holds at the head. Where it lies names it: it changes only by another commit."""
-        if self._stored_header is not None and self._stored_header[0] == self._header_at:
+        if self._stored_header is not None and self._stored_header[0] == self._tip.header_at:
             return self._stored_header[1]
         return self._read_header()
 
     # writing
 
     def _made(self, make: Callable[[Head], Change | None]) -> Change | None:
-        header = self._header() if self._seq else None  # may find a later head
-        head = Head(self._seq, header)
+        header = self._header() if self._tip.seq else None  # may find a later head
+        head = Head(self._tip.seq, header)
         self._making = True
         try:
             return make(head)  # what it raises is its own, and passes as it is
@@ -388,12 +310,12 @@ class ObjectStore:
             self._rewriter.erase(change.erase)
             return self._parts_changed(change)
         commit = self._commit_of(change)
-        if change.seq == self._seq and self._mark_at(change.seq) == commit.mark:
+        if change.seq == self._tip.seq and self._mark_at(change.seq) == commit.mark:
             with suppress(UnavailableError):  # sent again, by a caller who did not hear that it took effect
                 self._rewriter.finish(change.seq)
             self._put_parts(change.put_parts)
             return True
-        if change.seq != self._seq + 1:
+        if change.seq != self._tip.seq + 1:
             raise VaultTamperedError("the place of the next commit is taken")
         if commit.leaves_something:
             self._rewriter.announce(commit.seq)
@@ -411,8 +333,8 @@ class ObjectStore:
             records=change.records,
             erase=change.erase,
             header=change.header,
-            header_at=self._header_at if change.header is None else change.seq,
-            header_before=0 if change.header is None or change.seq == self._header_at else self._header_at,
+            header_at=self._tip.header_at if change.header is None else change.seq,
+            header_before=0 if change.header is None or change.seq == self._tip.header_at else self._tip.header_at,
             drop_parts=change.drop_parts,
         )
 
@@ -445,29 +367,26 @@ class ObjectStore:
 
     def _finished(self, commit: Commit, change: Change, tag: str) -> None:
         """What follows a commit that stands: this session knows it, and what it erases goes, now or by `purge`."""
-        self._seq, self._tag, self._header_at = commit.seq, tag, commit.header_at
-        self._digest = sha256(commit.entry).digest()
+        self._tip.go_to(commit, tag)
         if commit.header is not None:
             self._stored_header = commit.seq, commit.header
         with suppress(UnavailableError):
             if commit.leaves_something:
                 self._rewriter.finish_with(commit.seq, commit.erase, commit.header_before, commit.drop_parts)
         self._put_parts(change.put_parts)
-        if commit.seq - self._hinted >= HINT_EVERY:
-            self._hinted = commit.seq
-            with suppress(UnavailableError):
-                self._bucket.put(HINT, b"%016d" % commit.seq)
+        with suppress(UnavailableError):
+            self._tip.hint()
 
     def _parts_changed(self, change: Change) -> bool:
         """Put and drop parts; False if a commit has erased something meanwhile, which the parts may hold."""
-        before, moved = self._seq, self._moved
+        before, moved = self._tip.seq, self._tip.moved
         concurrently(self._bucket.delete, map(part_name, change.drop_parts))
         if not change.put_parts:
             return True
         put = self._put_parts(change.put_parts)
         self._look()
-        if self._seq >= before > 0 and not any(map(self._leaves_something, range(before + 1, self._seq + 1))):
-            self._moved = self._moved or moved
+        if self._tip.seq >= before > 0 and not any(map(self._leaves_something, range(before + 1, self._tip.seq + 1))):
+            self._tip.moved = self._tip.moved or moved
             return True
         concurrently(self._bucket.delete, put)
         return False
@@ -496,38 +415,17 @@ class ObjectStore:
 
     def _finish(self, folder: str, number: int) -> None:
         """What a marker asks for."""
-        if folder == PACK and (number + 1) * WINDOW <= self._seq:
+        if folder == PACK and (number + 1) * WINDOW <= self._tip.seq:
             self._rewriter.pack(number)
-        elif folder == ERASE and number <= self._seq:
+        elif folder == ERASE and number <= self._tip.seq:
             self._rewriter.finish(number)
         # else it belongs to a commit that is being made just now, or never was
 
     def _check_contiguous(self, numbers: Sequence[int]) -> None:
         """Nothing lies beyond a number that nobody has taken. A listing of a folder may miss what is made meanwhile."""
         for before, number in pairwise(numbers):
-            if number > before + 1 and number > self._seq and self._bucket.tag(log_name(number - 1)) is None:
+            if number > before + 1 and number > self._tip.seq and self._bucket.tag(log_name(number - 1)) is None:
                 raise VaultTamperedError("a commit of the log is missing")
-
-    def _probe(self) -> None:
-        """Try out whether the store keeps conditions: writers would overwrite each other's commits otherwise."""
-        name = f"probe/{secrets.token_hex(16)}"
-        try:
-            first = self._bucket.create(name, b"one")
-            kept = self._bucket.create(name, b"two") is None and not self._bucket.replace(name, b"two", _NEVER)
-            works = first is not None and self._bucket.replace(name, b"three", first)
-            found = self._bucket.get(name, 0, 16)
-        finally:
-            with suppress(VaultError):
-                self._bucket.delete(name)
-        if kept and not (works and found is not None and found.body == b"three"):
-            raise InvalidInputError(
-                "this object store refuses writes whose condition (If-Match) holds; without them nothing can be erased"
-            )
-        if not kept:
-            raise InvalidInputError(
-                "this object store ignores conditions on writes (If-None-Match, If-Match), so that two writers would "
-                "destroy each other's commits; use a store, a gateway or a version of it that keeps them"
-            )
 
     def _check_writing(self) -> None:
         self._check()
