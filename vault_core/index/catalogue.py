@@ -286,6 +286,27 @@ class Catalogue:
         sql = f"{_SELECT} WHERE id = ? AND namespace = ? ORDER BY address"
         return [Row._make(found) for found in self._db.execute(sql, (id, namespace))]
 
+    def said_since(self, row: Row) -> tuple[int, int]:
+        """Since when a memory has said what it says in a version, and the address at which it began to."""
+        sql = (
+            "SELECT address, updated, content_hash FROM memory WHERE id = ? AND namespace = ? AND address < ? "
+            "ORDER BY address DESC"
+        )
+        learned, since = row.updated, row.address
+        cursor = self._db.execute(sql, (row.id, row.namespace, row.address))
+        for address, updated, content_hash in cursor:
+            if content_hash != row.content_hash:
+                break
+            learned, since = min(learned, updated), address
+        cursor.close()
+        return learned, since
+
+    def last_before(self, id: str, namespace: int, moment: int) -> int | None:
+        """The address of a memory's last version that had been written by a moment; None if there was none."""
+        sql = "SELECT max(address) FROM memory WHERE id = ? AND namespace = ? AND updated <= ?"
+        found: int | None = self._db.execute(sql, (id, namespace, moment)).fetchone()[0]
+        return found
+
     def current(self, id: str, namespace: int) -> Row | None:
         """The version of a memory that holds."""
         sql = f"{_SELECT} WHERE id = ? AND namespace = ? AND current"
@@ -331,7 +352,8 @@ class Catalogue:
 
     def naming_or_coming(self) -> Iterator[Row]:
         """Every version that names ids it supersedes, or begins later than it was learned."""
-        for where in ("supersedes IS NOT NULL", "subject IS NOT NULL AND supersedes IS NULL AND valid_from > updated"):
+        coming = "subject IS NOT NULL AND supersedes IS NULL AND coalesce(valid_from, event) > updated"
+        for where in ("supersedes IS NOT NULL", coming):
             yield from map(Row._make, self._db.execute(f"{_SELECT} WHERE {where} ORDER BY address").fetchall())
 
     @staticmethod
