@@ -95,3 +95,44 @@ def test_what_is_awaited_inside_writing_as_says_so(tmp_path: Path) -> None:
 
     with vaults.create(tmp_path) as vault:
         assert asyncio.run(work(vault.aio)) == "memory_store"
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while it opens", "when it is open"])
+@pytest.mark.parametrize("verb", ["open", "create"])
+def test_an_opening_that_is_cancelled_leaves_no_vault_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, late: bool
+) -> None:
+    if verb == "open":
+        vaults.create(tmp_path).close()
+    real, begun, go_on, done = getattr(Vault, verb), *(threading.Event() for _ in range(3))
+
+    def slow(*arguments: Any, **named: Any) -> Vault:
+        begun.set()
+        assert go_on.wait(60)
+        try:
+            return real(*arguments, **named)  # type: ignore[no-any-return]  # a method found by its name
+        finally:
+            done.set()
+
+    monkeypatch.setattr(Vault, verb, slow)
+
+    async def live() -> None:
+        key = vaults.key_in(tmp_path)
+        task = asyncio.ensure_future(getattr(AsyncVault, verb)(tmp_path / vaults.NAME, unlock=key))
+        assert await asyncio.to_thread(begun.wait, 60)
+        if late:
+            go_on.set()
+            assert done.wait(60)  # the loop stands meanwhile: the task has not heard that the vault is open
+        task.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(live())
+    monkeypatch.undo()
+    for thread in threading.enumerate():
+        if thread.name == "strongroom-close":
+            thread.join(60)
+
+    with vaults.reopen(tmp_path, exclusive=True) as alone:
+        assert alone.count() == 0

@@ -1,6 +1,8 @@
 """Sessions: read-only ones, exclusive ones, closed ones; and what every open vault says of itself."""
 
+import copy
 import os
+import pickle  # noqa: TID251  to see it refused
 import subprocess
 import sys
 from multiprocessing.connection import Connection
@@ -262,6 +264,12 @@ def test_a_vault_describes_itself_without_saying_what_it_holds(tmp_path: Path) -
         assert len(vault.id) == 32
         for thing in vault, vault.get(vault.list()[0].id, namespace=("garden",)), *vault.slots():
             assert "secret" not in repr(thing)
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"])
+def test_an_open_vault_is_not_copied(tmp_path: Path, way: Any) -> None:
+    with vaults.create(tmp_path) as vault, pytest.raises(SessionStateError, match="open it anew"):
+        way(vault)
 
 
 def test_every_method_of_a_vault_is_a_reading_or_a_writing_one() -> None:

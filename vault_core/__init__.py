@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from vault_core.session.transaction import Transaction
     from vault_core.session.verify import Report
     from vault_core.store import EphemeralStore, SqliteStore, Store
-    from vault_core.store.location import default_location
+    from vault_core.store.location import chosen_location, default_location
     from vault_core.transfer import CopyReport, ExportReport, ImportReport, Skipped, copy_vault
     from vault_core.vault import Stats, Vault
 
@@ -115,6 +115,7 @@ _HOMES = {
     "VaultNotFoundError": "vault_core.errors",
     "VaultTamperedError": "vault_core.errors",
     "WrongPassphraseError": "vault_core.errors",
+    "chosen_location": "vault_core.store.location",
     "copy_vault": "vault_core.transfer",
     "default_location": "vault_core.store.location",
     "embedder_named": "vault_core.embedders.named",
@@ -194,6 +195,7 @@ __all__ = [
     "VaultNotFoundError",
     "VaultTamperedError",
     "WrongPassphraseError",
+    "chosen_location",
     "copy_vault",
     "default_location",
     "embedder_named",

@@ -1,6 +1,7 @@
 """AsyncVault: the same vault, awaited. Work runs in threads, so that no call blocks the event loop."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -68,13 +69,13 @@ class AsyncVault:
 
     @classmethod
     async def create(cls, location: Any, **arguments: Any) -> Self:
-        """See `Vault.create`."""
-        return cls(await asyncio.to_thread(Vault.create, location, **arguments))
+        """See `Vault.create`. If it is cancelled, a vault that is made all the same is closed."""
+        return cls(await _opened(partial(Vault.create, location, **arguments)))
 
     @classmethod
     async def open(cls, location: Any, **arguments: Any) -> Self:
-        """See `Vault.open`."""
-        return cls(await asyncio.to_thread(Vault.open, location, **arguments))
+        """See `Vault.open`. If it is cancelled, a vault that is opened all the same is closed."""
+        return cls(await _opened(partial(Vault.open, location, **arguments)))
 
     def writing_as(self, **who: str) -> AbstractContextManager[None]:
         """See `Vault.writing_as`; not awaited: `with vault.aio.writing_as(tool="…"): await …`."""
@@ -111,6 +112,29 @@ class AsyncVault:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self._vault.close)
+
+
+async def _opened(opening: Callable[[], Vault]) -> Vault:
+    """What a thread opens. Nobody can stop the thread: if the caller gives up meanwhile, it closes what it opened."""
+    changing, made, given_up = threading.Lock(), list[Vault](), threading.Event()
+
+    def work() -> Vault:
+        vault = opening()
+        with changing:
+            if not given_up.is_set():
+                made.append(vault)
+                return vault
+        vault.close()
+        return vault
+
+    try:
+        return await asyncio.to_thread(work)
+    except asyncio.CancelledError:
+        with changing:
+            given_up.set()
+        for vault in made:  # it was open already, but the caller had not heard of it
+            threading.Thread(target=vault.close, name="strongroom-close").start()
+        raise
 
 
 def _take(values: Iterator[T], count: int) -> list[T]:

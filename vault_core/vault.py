@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 
 from vault_core.crypto import KdfParameters, Key
 from vault_core.embedders.base import as_embedder, embed_query_checked, warn_unavailable
-from vault_core.errors import InvalidInputError, MemoryNotFoundError, UnavailableError, WrongPassphraseError
+from vault_core.errors import (
+    InvalidInputError,
+    MemoryNotFoundError,
+    SessionStateError,
+    UnavailableError,
+    WrongPassphraseError,
+)
 from vault_core.keys import AgentKey, Header, KeyProvider, Keyring, Passphrase, Slot, provider_from, seal_header
 from vault_core.keys.providers import KeyringKey, check_provider
 from vault_core.lifecycle import Briefing, ForgetPolicy, Receipt, Summariser
@@ -911,6 +917,9 @@ class Vault:
 
     def __repr__(self) -> str:
         return f"<Vault {self.id[:8]}… {'closed' if self._session.closed else 'open'}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise SessionStateError("an open vault can't be copied or pickled; open it anew where it is needed")
 
     def _query_vector(self, text: str, given: Any, space: str | None, *, must: bool) -> tuple[Any, str]:
         """The vector of a query, and the name of the embedder that made it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import BaseModel
 
 from langchain_strongroom.scopes import Namespace, Scope
 from vault_core import Draft, Memory, Vault
@@ -71,7 +72,11 @@ def _tool(function: Callable[..., str]) -> BaseTool:
     async def awaited(**arguments: Any) -> str:
         return await asyncio.to_thread(function, **arguments)
 
-    return StructuredTool.from_function(function, awaited)
+    made = StructuredTool.from_function(function, awaited)
+    if isinstance(made.args_schema, type) and issubclass(made.args_schema, BaseModel):
+        made.args_schema.model_config["hide_input_in_errors"] = True  # what a model gives may be a memory
+        made.args_schema.model_rebuild(force=True)
+    return made
 
 
 def _told(memory: Memory, namespace: Namespace) -> dict[str, Any]:

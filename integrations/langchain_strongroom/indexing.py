@@ -23,7 +23,7 @@ def embed(
     if (documents or queries) and getattr(embeddings, "afunc", None) is not None:
         raise InvalidInputError("the index's embed function is async; use aput, asearch or abatch")
     try:
-        made = embeddings.embed_documents(list(documents)) if documents else []
+        made = list(embeddings.embed_documents(list(documents))) if documents else []
         asked = [embeddings.embed_query(query) for query in queries]
     except VaultError:
         raise
@@ -37,7 +37,7 @@ async def aembed(
 ) -> tuple[Vectors, Vectors]:
     """See `embed`; an async function is asked on the event loop, any other in a thread."""
     try:
-        made = await embeddings.aembed_documents(list(documents)) if documents else []
+        made = list(await embeddings.aembed_documents(list(documents))) if documents else []
         asked = [await embeddings.aembed_query(query) for query in queries]
     except VaultError:
         raise

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
-from vault_core import Vault
+from vault_core import AsyncVault, Vault
 
 
 class Closing(Protocol):
@@ -27,13 +27,7 @@ class Opening(Generic[T]):
         self._open: T | None = None
 
     def __enter__(self) -> T:
-        vault = Vault.open(self._location, **self._arguments)
-        try:
-            self._open = self._made(vault)
-        except BaseException:
-            vault.close()
-            raise
-        return self._open
+        return self._kept(Vault.open(self._location, **self._arguments))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -43,9 +37,18 @@ class Opening(Generic[T]):
             opened.close()
 
     async def __aenter__(self) -> T:
-        return await asyncio.to_thread(self.__enter__)
+        opened = await AsyncVault.open(self._location, **self._arguments)  # closed again if this is cancelled
+        return self._kept(opened.sync)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.__exit__, kind, error, trace)
+
+    def _kept(self, vault: Vault) -> T:
+        try:
+            self._open = self._made(vault)
+        except BaseException:
+            vault.close()
+            raise
+        return self._open

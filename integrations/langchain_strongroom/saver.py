@@ -16,6 +16,7 @@ from itertools import islice
 from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -362,8 +363,8 @@ def _place(config: RunnableConfig) -> tuple[str, str, str | None]:
 
 
 def _text(given: Any) -> str:
-    if isinstance(given, bool) or not isinstance(given, str | int):
-        raise InvalidInputError("a thread or run is named by text, or by a number")
+    if isinstance(given, bool) or not isinstance(given, str | int | UUID):
+        raise InvalidInputError("a thread or run is named by text, by a number or by a UUID")
     return str(given)
 
 

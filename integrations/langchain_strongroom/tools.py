@@ -19,17 +19,23 @@ MAX_HITS = 20  # a tool's answer is paid for in tokens
 _SHOWN = ("memory_type", "tags", "trust", "event_time", "updated_at")
 
 
-class _Remember(BaseModel):
+class _Arguments(BaseModel):
+    """What a model gives; what is wrong with it is told without what it said, which may be a memory."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+class _Remember(_Arguments):
     text: str = Field(description="One fact, preference or event, as a sentence that is clear without the conversation")
     tags: list[str] = Field(default_factory=list, description="A few words to group it by")
 
 
-class _Search(BaseModel):
+class _Search(_Arguments):
     query: str = Field(description="What to look for, in plain words")
     k: int = Field(default=5, ge=1, le=MAX_HITS, description="How many memories at most")
 
 
-class _Forget(BaseModel):
+class _Forget(_Arguments):
     id: str = Field(description="The memory's id, as search_memories gave it")
     namespace: list[str] | None = Field(
         default=None, description="The memory's namespace, if search_memories gave one with it"

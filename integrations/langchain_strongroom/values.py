@@ -71,11 +71,17 @@ def draft_of(
 
 
 def refreshed(memory: Memory, now: datetime) -> datetime | None:
-    """When a memory expires that is read now; None if reading changes nothing."""
-    minutes = memory.metadata.get(TTL_MINUTES)
-    if memory.expires_at is None or isinstance(minutes, bool) or not isinstance(minutes, int | float):
+    """When a memory expires that is read now; None if reading changes nothing.
+
+    Metadata are anybody's to write: minutes that can't be counted from now leave the time as it is. So does a time
+    that would lie beyond the calendar's end.
+    """
+    if memory.expires_at is None:
         return None
-    return _after(minutes, now)
+    try:
+        return _after(memory.metadata.get(TTL_MINUTES), now)
+    except InvalidInputError:
+        return None
 
 
 def expired(memory: Memory, now: datetime) -> bool:

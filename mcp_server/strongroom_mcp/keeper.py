@@ -65,7 +65,7 @@ class Keeper:
             if self._attempts != seen and self._failure is not None:  # of the one that we waited for
                 raise type(self._failure)(*self._failure.args)
             assert self._open is not None  # noqa: S101  a vault that was given is never let go
-            self._attempts += 1
+            self._attempts, self._failure = self._attempts + 1, None
             try:
                 self._vault = self._open()
             except VaultError as error:

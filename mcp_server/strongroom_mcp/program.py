@@ -1,8 +1,9 @@
 """The program: `strongroom mcp`, and `python -m strongroom_mcp`.
 
 Rules:
-- No secret is part of the command line. The vault is unlocked by `Vault.open`'s own order; the token of the HTTP server
-  comes from a file, or from STRONGROOM_MCP_TOKEN.
+- No secret is part of the command line: a URL with a password is refused there and in STRONGROOM_VAULT, as by every
+  command. The vault is unlocked by `Vault.open`'s own order; the token of the HTTP server comes from a file, or from
+  STRONGROOM_MCP_TOKEN.
 - It starts whether or not the vault can be opened: a client that sees only "server disconnected" helps nobody.
 - Standard output belongs to the protocol; what has to be said at the start is said on standard error.
 - A client waits while it starts. So nothing is imported before the options are read, and nothing looks for garbage
@@ -114,9 +115,9 @@ def keep_quiet() -> None:
 
 
 def opener(place: str | None, embedder: str | None, *, read_only: bool) -> "Callable[[], Vault]":
-    """What opens the vault. The embedder is made at once, so that a wrong name is told at the start."""
-    from vault_core import Vault, default_location, embedder_named
+    """What opens the vault. What is wrong with the place's or the embedder's name is told at the start."""
+    from vault_core import Vault, chosen_location, embedder_named
 
-    location = place or os.environ.get("STRONGROOM_VAULT") or str(default_location())
+    location = chosen_location(place)
     made: Any = embedder_named(embedder)
     return lambda: Vault.open(location, embedder=made, read_only=read_only)

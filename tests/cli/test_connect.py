@@ -286,11 +286,22 @@ def test_the_server_of_a_remote_vault_is_told_where_passwords_are_and_none_of_th
         (["--box", "a$b"], 3),
         (["--box", "a\nb"], 3),
         (["--profile", "unknown"], 2),
+        (["--vault", f"postgresql://alice:{SECRET}@db.example/memories?vault=diary"], 3),
+        (["--vault", f"postgresql://alice:{SECRET}@[::1/memories?vault=diary"], 3),
+        (["--vault", f"postgresql://alice:{SECRET}/x@db.example/memories?vault=diary"], 3),
+        (["--vault", f"postgresql://db.example/memories?vault=diary&sslpassword={SECRET}"], 3),
+        (["--vault", f"s3://bucket/diary?secret_access_key={SECRET}"], 3),
+        (["--vault", f"s3://bucket/diary?endpoint=https://key:{SECRET}@objects.example"], 3),
+        (["--vault", f"az://container/diary?account=alice&sas={SECRET}"], 3),
+        (["--vault", f"ftp://objects.example/{SECRET}"], 3),
     ],
     ids=str,
 )
 def test_what_would_not_work_in_a_client_is_refused(arguments: list[str], code: int, strongroom: Program) -> None:
-    assert strongroom("connect", "cursor", "--yes", *arguments).code == code
+    done = strongroom("connect", "cursor", "--yes", *arguments)
+
+    assert done.code == code
+    assert SECRET not in done.out + done.err
     assert not file_of("cursor").exists()
 
 

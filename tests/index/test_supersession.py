@@ -1,7 +1,8 @@
 """Who is superseded is settled as slots grow, and always as if everything were worked out anew."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -10,7 +11,7 @@ import pytest
 from support import vaults
 from vault_core import Draft, Vault
 from vault_core.errors import InvalidInputError, MemoryNotFoundError
-from vault_core.index.supersession import Supersession
+from vault_core.index.supersession import Affected, Slot, Supersession
 from vault_core.testing import FakeClock
 
 SLOTS = [("user", "city"), ("user", "job")]
@@ -24,7 +25,7 @@ def hidden(vault: Vault) -> dict[str, bool]:
 
 
 def worked_out_anew(vault: Vault) -> dict[str, bool]:
-    vault._session.index(vault._session.box("main")).supersession.settle((), {(0, *slot) for slot in SLOTS})
+    vault._session.index(vault._session.box("main")).supersession.settle(Affected(slots={(0, *slot) for slot in SLOTS}))
     return hidden(vault)
 
 
@@ -81,11 +82,12 @@ def test_a_slot_that_is_taken_to_grow_when_a_memory_names_another_is_found(
 ) -> None:
     """The seeded bug: only what stands is looked at, though what was superseded may come back."""
     right = Supersession.settle
-    monkeypatch.setattr(
-        Supersession,
-        "settle",
-        lambda self, keys, slots, grown=(): right(self, keys, () if slots and keys else slots, {*slots, *grown}),
-    )
+
+    def careless(self: Supersession, affected: Affected, grown: Iterable[Slot] = ()) -> None:
+        kept = set() if affected.keys else affected.slots
+        right(self, replace(affected, slots=kept), {*affected.slots, *grown})
+
+    monkeypatch.setattr(Supersession, "settle", careless)
     assert first_difference(tmp_path, 0) is not None
 
 

@@ -1,6 +1,7 @@
 """Words: counts, phrases, erasure and snapshots of the positional index, compared with counting by hand."""
 
 import random
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -31,6 +32,10 @@ def as_counted(index: Words, stem: str) -> dict[int, int]:
         return {}
     counts = index.counts(token)
     return dict(zip(counts.rows.tolist(), counts.times.astype(int).tolist(), strict=True))
+
+
+def fields(index: Words, kept: Iterable[int]) -> list[bytes]:
+    return [b"".join(field.pieces) for field in index.pack(np.array([*kept]))]
 
 
 @pytest.fixture(params=[4, 50, 1 << 15], ids=["many segments", "some segments", "no segment"])
@@ -99,11 +104,15 @@ def test_a_phrase_is_found_where_its_words_follow_each_other_and_nowhere_else() 
             assert index.phrase([token for token in tokens if token is not None]).tolist() == expected
 
 
-def test_a_snapshot_holds_what_is_left_and_no_word_of_what_was_erased() -> None:
+@pytest.mark.parametrize("run", [1, 30, 1 << 16])
+def test_a_snapshot_holds_what_is_left_and_no_word_of_what_was_erased(
+    run: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words_room, "_RUN", run)
     rows, index = [*rows_of(50, seed=4), ("", "an unrepeatable secret"), *rows_of(50, seed=5)], Words()
     index.append(rows)
     index.erase(50)
-    packed = index.pack(np.array([number for number in range(len(rows)) if number != 50]))
+    packed = fields(index, [number for number in range(len(rows)) if number != 50])
 
     again, left = Words.unpack(packed), rows[:50] + rows[51:]
 
@@ -128,7 +137,7 @@ def test_dates_and_numbers_are_looked_for_in_the_text_not_in_front_of_it() -> No
 def test_parts_that_do_not_fit_each_other_are_refused() -> None:
     index = Words()
     index.append(rows_of(20, seed=6))
-    packed = index.pack(np.arange(20))
+    packed = fields(index, range(20))
     for broken in ([packed[0], packed[1][:-4], *packed[2:]], [b"", *packed[1:]], [*packed[:4], b""]):
         with pytest.raises(ValueError, match="words"):
             Words.unpack(broken)

@@ -14,6 +14,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.load import dumps
 from langchain_core.messages import HumanMessage
+from pydantic import ValidationError
 
 from langchain_strongroom import (
     StrongroomByteStore,
@@ -87,6 +88,21 @@ def test_pickling_is_refused_before_a_byte_of_it_is_written(
         pickle.dump({"it": made}, file)
 
     assert CANARY.encode() not in target.read_bytes()
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=list(MADE))
+def test_a_deep_copy_is_refused_in_words(vault: Vault, make: Callable[[Vault], Any]) -> None:
+    """Frameworks copy what they are given; a session can't be doubled."""
+    with pytest.raises(SessionStateError, match="pickled"):
+        copy.deepcopy({"it": make(vault)})
+
+
+@pytest.mark.parametrize("tool", range(3), ids=["remember", "search", "forget"])
+def test_what_a_model_gives_to_a_tool_is_in_no_error(vault: Vault, tool: int) -> None:
+    with pytest.raises(ValidationError) as caught:
+        memory_tools(vault)[tool].invoke({key: {CANARY: CANARY} for key in ("text", "query", "id")})
+
+    assert CANARY not in str(caught.value)
 
 
 def test_a_repr_that_told_would_be_seen(vault: Vault) -> None:

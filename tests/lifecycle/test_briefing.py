@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from support import vaults
-from vault_core import InvalidInputError, Vault
-from vault_core.lifecycle.briefing import tokens_of
+from vault_core import Draft, InvalidInputError, Vault
+from vault_core.lifecycle import briefing
+from vault_core.lifecycle.briefing import Page, tokens_of
+from vault_core.memory.draft import memory_from
 from vault_core.testing import FakeClock
 
 
@@ -128,3 +130,41 @@ def test_a_briefing_is_the_same_each_time_and_changes_nothing(vault: Vault) -> N
 def test_a_budget_that_makes_no_sense_is_refused(vault: Vault, budget: object) -> None:
     with pytest.raises(InvalidInputError, match="max_tokens"):
         vault.briefing(max_tokens=budget)  # type: ignore[arg-type]
+
+
+def test_what_has_ended_or_is_yet_to_begin_is_not_so(vault: Vault, clock: FakeClock) -> None:
+    """Unless it is pinned: then the user wants it there."""
+    vault.add("On holiday in Spain", slot=("user", "place"), valid_to=clock.now + timedelta(days=5))
+    vault.add("Munich", slot=("user", "home"))
+    vault.add("I study", memory_type="PERSONA", valid_to=clock.now + timedelta(days=5))
+    vault.pin(vault.add("The parcel can be fetched", valid_to=clock.now + timedelta(days=5)).id)
+    clock.advance(days=1)
+    vault.add("Rome", slot=("user", "home"), valid_from=clock.now + timedelta(days=30))
+    assert "Spain" in vault.briefing().text
+
+    clock.advance(days=10)
+    assert vault.briefing().text.splitlines() == [
+        "## Pinned",
+        "- The parcel can be fetched",
+        "## What is so now",
+        "- user / home: Munich",
+    ]
+    clock.advance(days=30)
+    assert "- user / home: Rome" in vault.briefing().text
+
+
+def test_a_long_page_is_not_read_anew_for_each_of_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tens of thousands of facts and a budget for all of them; and the size that is kept is that of the text."""
+    read: list[int] = []
+
+    def counted(text: str) -> int:
+        read.append(len(text))
+        return tokens_of(text)
+
+    monkeypatch.setattr(briefing, "tokens_of", counted)
+    page = Page(1_000)
+    fact = memory_from(Draft(content="naïve café"), id="a", now=FakeClock().now, provenance={}, vectors={})
+    while page.add(0, fact):
+        pass
+    assert sum(read) < 10_000
+    assert tokens_of(page.text) <= 1_000 < tokens_of(f"{page.text}\n- naïve café")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,6 +16,7 @@ from support.changing_facts import Facts, Truth, Value, day
 from support.copies import storage
 from support.processes import Other, call
 from vault_core import Draft, InvalidInputError, Memory, Vault
+from vault_core.index.catalogue import Catalogue
 from vault_core.index.supersession import Supersession
 from vault_core.memory.times import to_micros
 from vault_core.testing import FakeClock
@@ -354,8 +356,8 @@ def test_believing_earlier_what_was_only_true_then_is_found(
 ) -> None:
     sound = Supersession.at
 
-    def hindsight(self: Supersession, moment: int, rows: list[Any], **options: bool) -> list[bool]:
-        return sound(self, max(moment, to_micros(day(NOW))), rows, **options)
+    def hindsight(self: Supersession, moment: int, **options: bool) -> Any:
+        return sound(self, max(moment, to_micros(day(NOW))), **options)
 
     monkeypatch.setattr(Supersession, "at", hindsight)
     with vaults.reopen(home) as vault:
@@ -373,3 +375,154 @@ def test_a_version_below_more_than_a_record_can_name_is_not_restored(vault: Vaul
         vault.restore(first.id, first.version)
     assert vault.verify(full=True).opened
     assert vault.get(first.id).text == "value"
+
+
+def test_a_tag_for_what_was_answered_does_not_bring_it_back(vault: Vault, clock: FakeClock) -> None:
+    """Of two that name each other the later statement holds, and other tags are no statement."""
+    berlin = vault.add("Berlin", id="b", slot=HOME)
+    clock.advance(days=1)
+    vault.add("Munich", id="m", slot=HOME, supersedes=["b"])
+    clock.advance(days=1)
+    vault.restore("b", berlin.version)
+    clock.advance(days=1)
+    vault.update("m", tags=["old"])
+    assert cities(vault) == ["Berlin"]
+
+    clock.advance(days=1)
+    vault.update("m", supersedes=["b"])  # said once more
+    assert cities(vault) == ["Munich"]
+
+
+def test_a_tag_does_not_hide_again_what_has_said_something_else_since(vault: Vault, clock: FakeClock) -> None:
+    vault.add("Tea at five", id="tea")
+    clock.advance(days=1)
+    vault.add("No tea any more", id="none", supersedes=["tea"])
+    clock.advance(days=1)
+    vault.update("tea", content="Tea at four")
+    clock.advance(days=1)
+    vault.update("none", importance=0.2)
+
+    assert cities(vault) == ["Tea at four", "No tea any more"]
+
+
+def test_in_a_circle_the_earliest_statement_does_not_count(vault: Vault, clock: FakeClock) -> None:
+    """Otherwise a circle would hide all of its members."""
+    for id_, named in (("a", "z"), ("b", "a"), ("c", "b")):
+        vault.add(f"{id_} it is", id=id_, supersedes=[named])
+        clock.advance(days=1)
+    assert cities(vault) == ["c it is"]
+    before = clock.now
+    vault.update("a", supersedes=["c"])
+    assert cities(vault) == cities(vault, as_of=clock.now) == ["a it is"]
+    assert cities(vault, as_of=before - timedelta(days=1)) == ["c it is"]
+
+    clock.advance(days=1)
+    vault.add("d it is", id="d", supersedes=["a"])
+    assert cities(vault) == ["d it is"]
+    vault.forget("d")
+    assert cities(vault) == ["a it is"]
+    vault.forget("a")  # and what it broke is whole again
+    assert cities(vault) == ["c it is"]
+
+
+def test_a_circle_is_settled_wherever_its_earliest_statement_is(vault: Vault, clock: FakeClock) -> None:
+    """The one that comes back is neither the one that was written nor the one that it names."""
+    for id_ in "abc":
+        vault.add(f"{id_} it is", id=id_)
+        clock.advance(days=1)
+    for id_, named in (("c", "b"), ("b", "a"), ("a", "c")):
+        vault.update(id_, supersedes=[named])
+        clock.advance(days=1)
+
+    assert cities(vault) == cities(vault, as_of=clock.now) == ["b it is"]
+    vault.forget("a")
+    assert cities(vault) == cities(vault, as_of=clock.now) == ["c it is"]
+
+
+def test_who_supersedes_whom_by_name_is_the_same_after_an_import(
+    vault: Vault, clock: FakeClock, tmp_path: Path
+) -> None:
+    """An import writes memories one after the other, whichever statement was made first."""
+    vault.add("Tea", id="z", supersedes=["a"])
+    clock.advance(days=1)
+    vault.add("Coffee", id="a", supersedes=["z"])
+    clock.advance(days=1)
+    vault.update("a", content="Water", supersedes=[])
+    clock.advance(days=1)
+    vault.update("z", tags=["hot"], supersedes=["a"])
+    earlier = clock.now - timedelta(days=2)
+    vault.export_memories(tmp_path / "house.jsonl")
+
+    with Vault.create("memory://", unlock=vaults.key_in(tmp_path)) as other:
+        clock.drive(other)
+        other.import_memories(tmp_path / "house.jsonl")
+        for time in (None, earlier, clock.now):
+            assert cities(other, as_of=time) == cities(vault, as_of=time) != []
+
+
+def test_a_tag_decides_nothing_between_facts_of_one_moment(vault: Vault, clock: FakeClock) -> None:
+    vault.add("Berlin", id="b", slot=HOME, valid_from="2020-01-01")
+    vault.add("Munich", id="m", slot=HOME, valid_from="2020-01-01")
+    clock.advance(days=1)
+    vault.update("b", tags=["old"])
+
+    assert cities(vault) == ["Munich"]
+
+
+def test_what_happens_later_leaves_the_present_value_until_then(vault: Vault, clock: FakeClock) -> None:
+    """Without `valid_from` a value begins at its `event_time`."""
+    vault.add("Munich", slot=HOME)
+    clock.advance(days=1)
+    vault.add("We move to Rome", slot=HOME, event_time=day(1_100))
+    assert cities(vault) == ["Munich", "We move to Rome"]
+    assert cities(vault, as_of=clock.now) == ["Munich"]
+
+    clock.advance(days=200)
+    assert cities(vault) == cities(vault, as_of=clock.now) == ["We move to Rome"]
+
+
+def test_what_is_in_no_slot_is_known_before_it_happens(vault: Vault, clock: FakeClock) -> None:
+    vault.add("The dentist on Tuesday", event_time=clock.now + timedelta(days=3))
+    assert cities(vault, as_of=clock.now) == ["The dentist on Tuesday"]
+
+
+def test_restoring_the_present_value_leaves_the_one_to_come(vault: Vault, clock: FakeClock) -> None:
+    munich = vault.add("Munich", id="m", slot=HOME)
+    clock.advance(days=1)
+    vault.add("Rome from spring on", slot=HOME, valid_from=day(1_100))
+    vault.update("m", content="Munich, for now")
+    vault.restore("m", munich.version)
+    assert cities(vault) == ["Munich", "Rome from spring on"]
+
+    clock.advance(days=200)
+    assert cities(vault) == ["Rome from spring on"]
+
+
+def test_a_version_is_restored_also_from_below_one_whose_clock_is_ahead(vault: Vault, clock: FakeClock) -> None:
+    berlin = vault.add("Berlin", id="b", slot=HOME)
+    clock.advance(days=2)
+    vault.add("Munich", id="m", slot=HOME, supersedes=["b"])
+    clock.advance(days=-1)
+    vault.restore("b", berlin.version)
+
+    assert cities(vault) == ["Berlin"]
+
+
+def test_versions_of_a_long_history_are_each_judged_without_reading_all_others(
+    vault: Vault, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was believed at a time is asked once for a memory, not once for each of its versions."""
+    vault.add("none of it", id="count", slot=HOME)
+    for number in range(40):
+        clock.advance(days=1)
+        vault.update("count", content=f"{number} of it")
+    asked: list[str] = []
+    right = Catalogue.last_before
+
+    def counted(self: Catalogue, id: str, namespace: int, moment: int) -> int | None:
+        asked.append(id)
+        return right(self, id, namespace, moment)
+
+    monkeypatch.setattr(Catalogue, "last_before", counted)
+    assert cities(vault, as_of=day(1_020)) == ["19 of it"]
+    assert asked == ["count"]

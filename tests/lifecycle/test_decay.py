@@ -340,3 +340,30 @@ def test_uses_are_counted_in_their_own_box(vault: Vault) -> None:
     assert [one.state.uses for one in vault.stream(filter={"id": there.id})] == [0]
     vault.add_many([Draft(content="white tea")], box="work")
     assert vault.get(there.id, box="work").state.uses == 1
+
+
+def test_a_policy_that_runs_twice_takes_no_more_than_once(vault: Vault, clock: FakeClock) -> None:
+    """What is kept is a part of all there were, not of what the run before has left; a ghost that comes back counts."""
+    made = fill(vault, clock)
+    policy = ForgetPolicy(below=1, min_total=0, retain_fraction=0.5)
+    assert vault.forget_many(policy=policy).memories == 5
+    assert vault.forget_many(policy=policy, dry_run=True).memories == 0
+    assert vault.forget_many(policy=policy).memories == 0
+
+    vault.touch([made[0].id])
+    assert vault.forget_many(policy=policy).memories == 1
+    clock.advance(days=31)
+    vault.expire()
+    assert vault.forget_many(policy=policy).memories == 2  # of the five that are left
+
+
+@pytest.mark.parametrize(("part", "kept"), [(0.55, 55), (0.07, 7), (0.29, 29), (1 / 3, 34), (0, 0), (1, 100)])
+def test_the_part_that_is_kept_is_the_one_that_was_given(part: float, kept: int) -> None:
+    """0.55 · 100 is a little more than 55 in binary."""
+    policy = ForgetPolicy(below=1, min_total=0, retain_fraction=part)
+    assert len(policy.chosen([(0.0, address) for address in range(100)], 100)) == 100 - kept
+
+
+def test_working_memory_of_the_last_day_that_there_is_is_stored(vault: Vault) -> None:
+    FakeClock(datetime(9999, 12, 31, 12, tzinfo=UTC)).drive(vault)
+    assert vault.add("the end", memory_type="WORKING").expires_at == datetime.max.replace(tzinfo=UTC)

@@ -21,8 +21,8 @@ main([], "strongroom mcp")
 """
 
 
-def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    env = {**os.environ, **variables(folder)}
+def run(folder: Path, *arguments: str, place: str = "") -> "subprocess.CompletedProcess[str]":
+    env = {**os.environ, **variables(folder)} | ({"STRONGROOM_VAULT": place} if place else {})
     command = [sys.executable, *(arguments or ("-m", "strongroom_mcp"))]
     return subprocess.run(
         command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
@@ -57,6 +57,8 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
         (["--http", "x"], "takes a port"),
         (["--http", "0", "--socket", "x"], "not both"),
         (["--http", "0.0.0.0:0", "--token-file", "token"], "needs --allow-host"),
+        (["--vault", ""], "--vault is empty"),
+        (["--vault", "postgresql://alice:hush@[::1/db?vault=a"], "this is not a URL"),
     ],
 )
 def test_options_that_can_t_be_used_are_told_in_a_sentence(tmp_path: Path, options: list[str], said: str) -> None:
@@ -66,6 +68,25 @@ def test_options_that_can_t_be_used_are_told_in_a_sentence(tmp_path: Path, optio
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("given", ["--vault", "STRONGROOM_VAULT"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://alice:hush@127.0.0.1/db?vault=a",
+        "postgresql://127.0.0.1/db?vault=a&password=hush",
+        "postgresql://127.0.0.1/db?vault=a&sslpassword=hush",
+    ],
+)
+def test_a_url_with_a_password_is_refused_at_the_start(tmp_path: Path, url: str, given: str) -> None:
+    """As by every command: everybody on the machine can read a command line, and the client's configuration stays."""
+    options = ["--vault", url] if given == "--vault" else []
+    done = run(tmp_path, "-m", "strongroom_mcp", *options, place="" if options else url)
+
+    assert done.returncode == 1
+    assert "a password has no place in a command line or STRONGROOM_VAULT" in done.stderr
+    assert "hush" not in done.stdout + done.stderr
 
 
 def test_a_token_file_is_made_for_its_owner_alone_and_kept(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import resource
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -12,6 +13,7 @@ import pytest
 from mcp import Client
 from strongroom_mcp import Limits, build_server
 from strongroom_mcp.answers import LOCKED, TOO_FAST
+from strongroom_mcp.keeper import Keeper
 from support import vaults
 from support.mcp_clients import (
     ERAS,
@@ -26,7 +28,7 @@ from support.mcp_clients import (
     server_process,
     store,
 )
-from vault_core import Vault, WrongPassphraseError
+from vault_core import SessionStateError, Vault, WrongPassphraseError
 
 pytestmark = pytest.mark.anyio
 USED = {"memory_search": {"query": "tea"}, "memory_store": {"memories": ["tea"]}, "memory_status": {}}
@@ -172,3 +174,42 @@ async def test_more_calls_than_the_rate_are_refused_in_a_sentence(vault: Vault) 
         for _ in range(3):
             await call(client, "memory_status")
         assert await refused(client, "memory_status") == TOO_FAST
+
+
+class Waiting:
+    """The keeper's lock, for a call that waits while another one opens the vault, uses it and has to let it go."""
+
+    def __init__(self, keeper: Keeper, meanwhile: Callable[[], object]) -> None:
+        self._keeper, self._real, self._meanwhile = keeper, keeper._lock, meanwhile
+
+    def __enter__(self) -> None:
+        self._keeper._lock = self._real
+        self._meanwhile()
+        self._real.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._real.release()
+
+
+def test_a_call_that_waited_hears_nothing_of_failures_long_mended(tmp_path: Path) -> None:
+    vaults.create(tmp_path).close()
+    answers = [WrongPassphraseError("locked, once")]
+
+    def opened() -> Vault:
+        if answers:
+            raise answers.pop()
+        return vaults.reopen(tmp_path)
+
+    def ended(_: Vault) -> None:
+        raise SessionStateError("its keys were changed")
+
+    def tried(kind: type[Exception]) -> None:
+        with pytest.raises(kind):
+            keeper._run(ended)
+
+    keeper = Keeper(opened)
+    tried(WrongPassphraseError)
+    keeper._lock = Waiting(keeper, lambda: tried(SessionStateError))  # type: ignore[assignment]  # the same protocol
+
+    assert keeper._run(lambda vault: vault.count()) == 0
+    keeper.close()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from vault_core import chosen_location
 from vault_core.cli import options
 from vault_core.cli import unlock as secrets
 from vault_core.cli.output import safe, say, say_json
@@ -41,13 +42,13 @@ def unlock(
         if not isinstance(witness, agent.Witness):
             raise SessionStateError("the vault was opened without a key")
         try:
-            _hand_over(bytes.fromhex(number), witness, seconds, secrets.location(vault))
+            _hand_over(bytes.fromhex(number), witness, seconds, chosen_location(vault))
         finally:
             witness.wipe()
     if as_json:
-        say_json({"vault": secrets.location(vault), "id": number, "timeout": seconds})
+        say_json({"vault": chosen_location(vault), "id": number, "timeout": seconds})
     else:
-        say(f"unlocked {safe(secrets.location(vault))} until it is unused for {safe(timeout)}; strongroom lock ends it")
+        say(f"unlocked {safe(chosen_location(vault))} until it is unused for {safe(timeout)}; strongroom lock ends it")
 
 
 def lock(
@@ -61,7 +62,7 @@ def lock(
     """
     if everything and vault is not None:
         raise InvalidInputError("--all is every vault; leave out one of --all and --vault")
-    dropped = _drop_all() if vault is None else agent.drop(_id_of(secrets.location(vault)))
+    dropped = _drop_all() if vault is None else agent.drop(_id_of(chosen_location(vault)))
     if as_json:
         say_json({"locked": dropped})
     else:

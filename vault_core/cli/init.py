@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vault_core import KeyringKey, RecoveryKey, SlotEntry, Vault, default_location, new_key_text
+from vault_core import KeyringKey, RecoveryKey, SlotEntry, Vault, chosen_location, default_location, new_key_text
 from vault_core.cli import options, terminal, unlock
 from vault_core.cli.output import safe, say, say_json
 from vault_core.errors import ConflictError, InvalidInputError
@@ -25,7 +25,7 @@ def init(
     as_json: options.Json = False,
 ) -> None:
     """Make a vault."""
-    place = unlock.location(vault)
+    place = chosen_location(vault)
     _check_place(place)
     secret = unlock.first_secret()
     if recovery_key is None:

@@ -7,6 +7,7 @@ import typer
 from vault_core import ConflictError, CopyReport, ExportReport, ImportReport, copy_vault
 from vault_core.cli import options, unlock
 from vault_core.cli.output import Bar, note, safe, say, say_json
+from vault_core.store.location import without_password
 
 _SHOWN = 20  # of what was left out; --json has up to a thousand
 
@@ -115,7 +116,7 @@ def copy(
     before the copy is a vault.
     """
     with Bar("copying") as bar:
-        report = copy_vault(unlock.without_password(source), unlock.without_password(destination), progress=bar.at)
+        report = copy_vault(without_password(source), without_password(destination), progress=bar.at)
     if as_json:
         say_json(report)
     else:

@@ -6,8 +6,8 @@ import typer
 
 from vault_core.cli import options
 from vault_core.cli.output import safe, say, say_json
-from vault_core.cli.unlock import without_password
 from vault_core.errors import InvalidInputError
+from vault_core.store.location import without_password
 
 store = typer.Typer(name="store", rich_markup_mode=None, help="Prepare a place where vaults can live.")
 

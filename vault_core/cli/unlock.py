@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from vault_core import AgentKey, KeyProvider, KeyringKey, Passphrase, Vault
 from vault_core.cli import terminal
@@ -29,34 +28,10 @@ from vault_core.errors import (
     WrongPassphraseError,
 )
 from vault_core.keys import agent, provider_from
-from vault_core.store.location import default_location
+from vault_core.store.location import chosen_location
 
 VARIABLES = ("STRONGROOM_PASSPHRASE_COMMAND", "STRONGROOM_PASSPHRASE_FILE", "STRONGROOM_PASSPHRASE")
 ATTEMPTS = 3  # a person mistypes
-
-
-def location(given: str | None) -> str:
-    """The vault that a command is about: `--vault`, `STRONGROOM_VAULT`, or `me.vault` in the user's data folder."""
-    if given is not None and not given.strip():
-        raise InvalidInputError("--vault is empty; name a file, or leave the option out")
-    return without_password(given or os.environ.get("STRONGROOM_VAULT") or str(default_location()))
-
-
-def without_password(place: str) -> str:
-    """The same place; refused if it is a URL with a password.
-
-    Everybody on the machine can see that in the list of processes, and what commands say would show it.
-    """
-    if "://" in place:
-        try:
-            parts = urlsplit(place)
-        except ValueError:
-            return place  # the store says what is wrong with it
-        if parts.password or "password" in dict(parse_qsl(parts.query)):
-            raise InvalidInputError(
-                "a password has no place in a command line or STRONGROOM_VAULT; put it into PGPASSFILE or PGPASSWORD"
-            )
-    return place
 
 
 def open_vault(given: str | None, *, accept_rollback: bool = False, embedder: Any = None) -> Vault:
@@ -77,7 +52,7 @@ def unlocked(
     Raises:
         WrongPassphraseError: no slot opens with the secret, or nobody is there to give one.
     """
-    place = location(given)
+    place = chosen_location(given)
 
     def opened(provider: KeyProvider) -> tuple[Vault, KeyProvider]:
         provider = through(provider)

@@ -118,7 +118,7 @@ class Graph:
         graph.rows, graph.erased = rows.copy(), int((rows == _GONE).sum())
         head = _VECTORS.pack(len(rows), 2 * dimension)
         try:
-            graph._index.load(b"".join([head, vectors.tobytes(), links]))
+            graph._index.load(b"".join([head, np.ascontiguousarray(vectors).data, links]))
         except (RuntimeError, ValueError, MemoryError) as exc:
             raise ValueError("a graph that can't be read") from exc
         graph._index.expansion_add = EXPANSION_ADD  # loading sets it back to the package's own

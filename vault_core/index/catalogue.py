@@ -4,12 +4,16 @@ Rules (docs/format.md, DESIGN §6):
 - `temp_store=MEMORY` and `secure_delete=ON` here too: SQLite would spill plaintext to the temp folder otherwise.
 - Writes stay in one open transaction; nothing here has to survive.
 - Nothing of a caller's becomes SQL text; values are parameters.
+- The database lies in one piece, as its image does: then an image is taken with one copy and loaded with one. Such a
+  database is full at 1 GiB, so that a large one moves into pages of its own.
 """
 
 import json
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from vault_core.memory.draft import searched_text
@@ -97,6 +101,9 @@ _DEFAULTS = {
     "lead": 0,
 }  # NULL for all others
 _BATCH = 500
+_IN_ONE_PIECE = 768 << 20  # bytes; the rest up to 1 GiB is for what grows without being counted: flags, use counts
+_CACHE_KIB = 500  # pages are copied from RAM to RAM to be read: more would cost room and save no time
+_ROW = 1024  # bytes that a row takes at most beside its texts, which take at most twice four for each character
 
 
 class Row(NamedTuple):
@@ -171,10 +178,14 @@ class Catalogue:
     """The tables of one box."""
 
     def __init__(self, image: bytes | None = None) -> None:
+        image = _empty() if image is None else image
         self._db = _connect()
-        if image is None:
-            self._db.executescript(_SCHEMA)
+        self._room: float = _IN_ONE_PIECE - len(image)  # bytes that may be added before anyone has to look
+        if self._room > 0:
+            self._db.deserialize(image)
+            _set(self._db)
         else:
+            self._room = math.inf
             _load(self._db, image)
         self._db.execute("BEGIN")
         self._namespaces: dict[Namespace, int] = {
@@ -192,7 +203,9 @@ class Catalogue:
         number = self._namespaces.get(namespace)
         if number is None:
             number, self._next = self._next, self._next + 1
-            self._db.execute("INSERT INTO namespace VALUES (?, ?)", (number, json.dumps(namespace)))
+            row = number, json.dumps(namespace)
+            self._make_room([row])
+            self._db.execute("INSERT INTO namespace VALUES (?, ?)", row)
             self._namespaces[namespace] = number
             self._labels[number] = namespace
         return number
@@ -224,6 +237,7 @@ class Catalogue:
 
     def _insert(self, rows: Sequence[Row]) -> None:
         """Bind only the columns in which some row differs from the schema's default: most memories fill a third."""
+        self._make_room(rows)
         used = [
             (name, values)
             for name, values in zip(_COLUMNS, zip(*rows, strict=True), strict=True)
@@ -272,6 +286,27 @@ class Catalogue:
         sql = f"{_SELECT} WHERE id = ? AND namespace = ? ORDER BY address"
         return [Row._make(found) for found in self._db.execute(sql, (id, namespace))]
 
+    def said_since(self, row: Row) -> tuple[int, int]:
+        """Since when a memory has said what it says in a version, and the address at which it began to."""
+        sql = (
+            "SELECT address, updated, content_hash FROM memory WHERE id = ? AND namespace = ? AND address < ? "
+            "ORDER BY address DESC"
+        )
+        learned, since = row.updated, row.address
+        cursor = self._db.execute(sql, (row.id, row.namespace, row.address))
+        for address, updated, content_hash in cursor:
+            if content_hash != row.content_hash:
+                break
+            learned, since = min(learned, updated), address
+        cursor.close()
+        return learned, since
+
+    def last_before(self, id: str, namespace: int, moment: int) -> int | None:
+        """The address of a memory's last version that had been written by a moment; None if there was none."""
+        sql = "SELECT max(address) FROM memory WHERE id = ? AND namespace = ? AND updated <= ?"
+        found: int | None = self._db.execute(sql, (id, namespace, moment)).fetchone()[0]
+        return found
+
     def current(self, id: str, namespace: int) -> Row | None:
         """The version of a memory that holds."""
         sql = f"{_SELECT} WHERE id = ? AND namespace = ? AND current"
@@ -317,7 +352,8 @@ class Catalogue:
 
     def naming_or_coming(self) -> Iterator[Row]:
         """Every version that names ids it supersedes, or begins later than it was learned."""
-        for where in ("supersedes IS NOT NULL", "subject IS NOT NULL AND supersedes IS NULL AND valid_from > updated"):
+        coming = "subject IS NOT NULL AND supersedes IS NULL AND coalesce(valid_from, event) > updated"
+        for where in ("supersedes IS NOT NULL", coming):
             yield from map(Row._make, self._db.execute(f"{_SELECT} WHERE {where} ORDER BY address").fetchall())
 
     @staticmethod
@@ -362,22 +398,21 @@ class Catalogue:
 
     def put_items(self, items: Sequence[Item], digests: Sequence[bytes]) -> None:
         """Add items; an item with the same key takes the place of the one before."""
-        self._db.executemany(
-            "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        rows = [
             (
-                (
-                    item.address.number,
-                    item.collection,
-                    item.key,
-                    attributes_text(item),
-                    len(item.value),
-                    to_micros(item.created_at),
-                    to_micros(item.updated_at),
-                    digest,
-                )
-                for item, digest in zip(items, digests, strict=True)
-            ),
-        )
+                item.address.number,
+                item.collection,
+                item.key,
+                attributes_text(item),
+                len(item.value),
+                to_micros(item.created_at),
+                to_micros(item.updated_at),
+                digest,
+            )
+            for item, digest in zip(items, digests, strict=True)
+        ]
+        self._make_room(rows)
+        self._db.executemany("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def erase_item(self, address: int) -> bool:
         """Remove an item; False if there is none at this address."""
@@ -467,7 +502,7 @@ class Catalogue:
         )
 
     def image(self) -> bytes:
-        """The database as bytes, with no trace of erased rows."""
+        """The database as bytes, with no trace of erased rows. They are a copy, as large as the catalogue itself."""
         self._db.execute("COMMIT")
         try:
             return self._db.serialize()
@@ -477,6 +512,23 @@ class Catalogue:
     def close(self) -> None:
         """Free the memory."""
         self._db.close()
+
+    def _make_room(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Move into pages before these rows could fill a database that lies in one piece."""
+        needed = sum(_ROW + 8 * sum(len(one) for one in row if one.__class__ is str) for row in rows)
+        self._room -= needed
+        if self._room < 0:
+            size = self._db.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+            self._room = _IN_ONE_PIECE - size[0] - needed
+            if self._room < 0:
+                self._move()
+
+    def _move(self) -> None:
+        self._db.execute("COMMIT")
+        before, self._db, self._room = self._db, _connect(), math.inf
+        before.backup(self._db)
+        before.close()
+        self._db.execute("BEGIN")
 
     def _row(self, memory: Memory, digest: bytes) -> Row:
         text, state = searched_text(memory), memory.state
@@ -617,14 +669,28 @@ _TIMES = {
 
 
 def _connect() -> sqlite3.Connection:
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, cached_statements=256)
-    for pragma in ("temp_store=MEMORY", "secure_delete=ON", "journal_mode=OFF", "cache_size=-2000"):
+    return _set(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, cached_statements=256))
+
+
+def _set(db: sqlite3.Connection) -> sqlite3.Connection:
+    for pragma in ("temp_store=MEMORY", "secure_delete=ON", "journal_mode=OFF", f"cache_size=-{_CACHE_KIB}"):
         db.execute(f"PRAGMA {pragma}")
     return db
 
 
+@cache
+def _empty() -> bytes:
+    """The image of a catalogue with nothing in it."""
+    db = _connect()
+    try:
+        db.executescript(_SCHEMA)
+        return db.serialize()
+    finally:
+        db.close()
+
+
 def _load(db: sqlite3.Connection, image: bytes) -> None:
-    """Fill a fresh database from an image. Used as it is, a deserialised one could not grow past its limit."""
+    """Fill a fresh database from an image that is too large to go on as it is."""
     source = sqlite3.connect(":memory:", isolation_level=None)
     try:
         source.execute("PRAGMA temp_store=MEMORY")

@@ -32,7 +32,7 @@ from vault_core.index.columns import (
     Columns,
     Entry,
 )
-from vault_core.index.supersession import Key, Slot, Supersession
+from vault_core.index.supersession import Affected, Key, Slot, Supersession
 from vault_core.index.threads import Threads
 from vault_core.index.tiers import Tiers
 from vault_core.index.tokens import stems
@@ -148,7 +148,7 @@ class BoxIndex:
         if not numbers:
             return
         self.last_erase = seq
-        affected, gone = _Affected(), list[int]()
+        affected, gone = Affected(), list[int]()
         for number in numbers:
             if number in self.missing:
                 self.missing.discard(number)
@@ -164,14 +164,14 @@ class BoxIndex:
             self.words.erase(self.columns.row(number))
             self.threads.changed(number)
             self.tiers.erase(row)
-            affected.add(*self.supersession.affected_by(row))
+            affected.add(self.supersession.affected_by(row))
             self.supersession.erase(row)
             if row.current:
                 self._promote(row)
         if gone:
             for vectors in self.vectors.values():
                 vectors.erase(gone)
-        self.supersession.settle(affected.keys, affected.slots)
+        self.supersession.settle(affected)
 
     def _erase_space(self, number: int) -> bool:
         """A space that is declared anew: the vectors that it has don't count any more."""
@@ -214,7 +214,7 @@ class BoxIndex:
             self._put_memories(memories, digests)
 
     def _put_memories(self, memories: list[Memory], digests: list[bytes]) -> None:
-        affected, grown = _Affected(), set[Slot]()
+        affected, grown = Affected(), set[Slot]()
         replaced = set[Key]()
         known = self.catalogue.currents([memory.id for memory in memories])
         for memory in memories if known else ():
@@ -225,7 +225,7 @@ class BoxIndex:
                 self.columns.set(before.address, CURRENT, False)
                 self.threads.changed(before.address)
                 replaced.add((before.namespace, before.id))
-                affected.add(*self.supersession.affected_by(before))
+                affected.add(self.supersession.affected_by(before))
         rows = self.catalogue.insert(memories, digests)
         self.columns.append([self._entry(row) for row in rows])
         self.words.append(_words(row) for row in rows)
@@ -238,8 +238,8 @@ class BoxIndex:
             if slot is not None and row.current and (row.namespace, row.id) not in replaced:
                 grown.add(slot)
             elif self.supersession.concerns(row):
-                affected.add(*self.supersession.affected_by(row))
-        self.supersession.settle(affected.keys, affected.slots, grown)
+                affected.add(self.supersession.affected_by(row))
+        self.supersession.settle(affected, grown)
 
     def _entry(self, row: Row) -> Entry:
         columns = self.columns
@@ -285,13 +285,13 @@ class BoxIndex:
         if isinstance(op, Trust):
             self.catalogue.update(number, trusted=int(op.trusted))
             self.columns.set(number, UNTRUSTED, trust.trust_of(row.origin, op.trusted) == trust.UNTRUSTED)
-            self.supersession.settle(*self.supersession.affected_by(row))
+            self.supersession.settle(self.supersession.affected_by(row))
             return
         if isinstance(op, Mark):
             if op.archived is not None:
                 self.catalogue.update(number, archived=int(op.archived))
                 self.columns.set(number, ARCHIVED, op.archived)
-                self.supersession.settle(*self.supersession.affected_by(row))
+                self.supersession.settle(self.supersession.affected_by(row))
             if op.pinned is not None:
                 self.catalogue.update(number, pinned=int(op.pinned))
             return
@@ -364,17 +364,6 @@ class BoxIndex:
 
 def _reembed(space: str) -> str:
     return ", or make all vectors anew with this one: strongroom reembed (Vault.reembed)" * (space == DEFAULT_SPACE)
-
-
-class _Affected:
-    """The memories and slots that a commit may alter."""
-
-    def __init__(self) -> None:
-        self.keys, self.slots = set[Key](), set[Slot]()
-
-    def add(self, keys: set[Key], slots: set[Slot]) -> None:
-        self.keys |= keys
-        self.slots |= slots
 
 
 def _flags(row: Row) -> int:

@@ -10,7 +10,7 @@ Rules (docs/format.md §7):
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 
 from vault_core.crypto import MANIFEST, PART, Place, seal, unseal
 from vault_core.errors import VaultTamperedError
-from vault_core.index import ann
+from vault_core.index import ann, packing
 from vault_core.index.catalogue import Catalogue
 from vault_core.index.columns import Columns
 from vault_core.index.index import BoxIndex
@@ -85,9 +85,9 @@ class Building:
         index, names = self._index, dict[str, list[str]]()
         for space, vectors in index.vectors.items():
             yield from self._segments(space, vectors)
-        yield from self._sliced(index.catalogue.image(), names.setdefault("catalogue", []))
-        yield from self._sliced(msgpack.packb(index.columns.pack()), names.setdefault("columns", []))
-        words = msgpack.packb(index.words.pack(index.columns.kept))
+        yield from self._sliced([index.catalogue.image()], names.setdefault("catalogue", []))
+        yield from self._sliced([msgpack.packb(index.columns.pack())], names.setdefault("columns", []))
+        words = packing.packed(index.words.pack(index.columns.kept))
         yield from self._sliced(words, names.setdefault("words", []))
         graphs: dict[str, Any] = {}
         for space, vectors in index.vectors.items():
@@ -111,9 +111,9 @@ class Building:
         )
         return manifest
 
-    def _sliced(self, data: bytes, names: list[str]) -> Iterator[Named]:
-        for at in range(0, len(data), PART_BYTES):
-            part = self._writer.part(data[at : at + PART_BYTES])
+    def _sliced(self, pieces: Iterable[bytes | memoryview], names: list[str]) -> Iterator[Named]:
+        for plaintext in packing.parts(pieces, PART_BYTES):
+            part = self._writer.part(plaintext)
             names.append(part[0])
             yield part
 
@@ -130,7 +130,8 @@ class Building:
         if packed is not None:
             nodes, gone, links = packed
             names: list[str] = []
-            yield from self._sliced(msgpack.packb([gone.astype("<i8").tobytes(), links]), names)
+            fields = [packing.Field(8 * len(gone), [gone.astype("<i8").tobytes()]), packing.Field(len(links), [links])]
+            yield from self._sliced(packing.packed(fields), names)
             graphs[space] = [ann.version(), nodes, names]
 
 
@@ -178,7 +179,7 @@ class Writer:
         self._place = Place(vault=vault, box=box.id, generation=state.generation)
         self._clear = state.generation.to_bytes(4, "big") + state.seq.to_bytes(8, "big") + self._id
 
-    def part(self, plaintext: bytes) -> Named:
+    def part(self, plaintext: bytes | bytearray) -> Named:
         """Seal one part."""
         number, self._number = self._number, self._number + 1
         context = self._place.context(PART, self.state.seq, number, self._id)

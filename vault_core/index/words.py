@@ -12,8 +12,8 @@ Rules:
 Why not FTS5: docs/adr/0009-own-words.md.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import filterfalse
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, filterfalse
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,10 +22,13 @@ from numpy.typing import NDArray
 from vault_core.index.columns import Ints
 from vault_core.index.english import stem
 from vault_core.index.growing import Growing
+from vault_core.index.packing import Field
 from vault_core.index.tokens import words
 
 STOP = 0  # the token between rows, and in place of what was erased
 _UNSORTED = 1 << 15  # tokens that are looked through one by one: a tenth of a millisecond a word
+_RUN = 1 << 16  # tokens that a snapshot takes at a time; a row has room for more
+_TAKEN_IN = 1 << 12  # rows taken in at a time: lists of Python's numbers are long
 _REMEMBERED = 1 << 16  # spellings whose stem is kept at hand from one taking in to the next
 
 Tokens = NDArray[np.int32]
@@ -190,21 +193,36 @@ class Words:
         tokens[:] = STOP
         self._lengths.values[row] = 0
 
-    def pack(self, kept: Ints) -> list[bytes]:
+    def pack(self, kept: Ints) -> list[Field]:
         """Vocabulary, tokens and lengths of the rows that are kept, for a snapshot; nothing of the others."""
         self._read()
-        spans = self._spans(kept)
-        firsts = np.cumsum(spans) - spans
-        places = np.repeat(self._starts.values[kept] - firsts, spans) + np.arange(int(spans.sum()))
-        tokens = self._tokens.values[places]
-        used, renumbered = np.unique(np.append(STOP, tokens), return_inverse=True)
-        vocabulary = "\n".join(self._stems[token] for token in used[1:].tolist())
-        arrays = renumbered[1:], spans, self._leads.values[kept], self._lengths.values[kept]
-        return [vocabulary.encode(), *(array.astype("<i4").tobytes() for array in arrays)]
+        spans, used = self._spans(kept), np.zeros(len(self._stems), np.bool_)
+        for tokens in self._runs(kept, spans):
+            used[tokens] = True
+        used[STOP] = True
+        numbers = np.cumsum(used, dtype=np.int32) - np.int32(1)
+        vocabulary = "\n".join(compress(self._stems, used.tolist()))[1:].encode()
+        renumbered = (numbers[tokens].astype("<i4", copy=False).tobytes() for tokens in self._runs(kept, spans))
+        arrays = spans, self._leads.values[kept], self._lengths.values[kept]
+        return [
+            Field(len(vocabulary), [vocabulary]),
+            Field(4 * int(spans.sum()), renumbered),
+            *(Field(4 * len(kept), [array.astype("<i4").tobytes()]) for array in arrays),
+        ]
+
+    def _runs(self, rows: Ints, spans: Ints) -> Iterator[Tokens]:
+        """The tokens of these rows in their order, some rows at a time."""
+        ends = np.cumsum(spans)
+        shifts, at = self._starts.values[rows] - (ends - spans), 0
+        while at < len(rows):
+            end = max(at + 1, int(np.searchsorted(ends, ends[at] + _RUN)))
+            places = np.repeat(shifts[at:end], spans[at:end]) + np.arange(ends[at] - spans[at], ends[end - 1])
+            yield self._tokens.values[places]
+            at = end
 
     @classmethod
     def unpack(cls, packed: Sequence[bytes]) -> "Words":
-        """What `pack` gave, ready to grow.
+        """The bytes of the fields that `pack` gave, ready to grow.
 
         Raises:
             ValueError: the parts don't fit each other.
@@ -230,7 +248,8 @@ class Words:
     def _read(self) -> None:
         if self._unread:
             unread, self._unread = self._unread, []
-            self._take_in(unread)
+            for at in range(0, len(unread), _TAKEN_IN):
+                self._take_in(unread[at : at + _TAKEN_IN])
         done = self._segments[-1].end if self._segments else 0
         if self._tokens.size - done > _UNSORTED:
             self._sort(done)
@@ -287,6 +306,7 @@ class Words:
         while self._segments and self._segments[-1].end - self._segments[-1].first < 2 * (end - first):
             first = self._segments.pop().first
         tokens = self._tokens.values[first:end]
-        order = np.argsort(tokens, kind="stable")
-        numbers, starts = np.unique(tokens[order], return_index=True)
-        self._segments.append(_Segment(first, end, (order + first).astype(np.int32), numbers, starts))
+        order = np.argsort(tokens, kind="stable").astype(np.int32)
+        numbers, times = runs(tokens[order])
+        order += np.int32(first)
+        self._segments.append(_Segment(first, end, order, numbers, np.cumsum(times) - times))

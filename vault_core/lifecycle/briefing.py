@@ -2,7 +2,8 @@
 
 Rules:
 - Only what is trusted, current and alive. Trust decides before everything else: what an agent, a page or a tool brought
-  is in no briefing until the user vouches for it.
+  is in no briefing until the user vouches for it. What has ended or is yet to begin (`valid_from`, `valid_to`) is not
+  so, and only there if it is pinned.
 - In this order: what is pinned; who the person is (persona memories, and those of data class identity or preference);
   what is so now (memories in a slot); strong habits (affinities of at least half significance). A memory stands in the
   first part that it fits.
@@ -56,7 +57,11 @@ def ordered(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 def tokens_of(text: str) -> int:
     """About how many tokens a text is."""
-    return -(-len(text.encode()) // _BYTES)
+    return _tokens(len(text.encode()))
+
+
+def _tokens(size: int) -> int:
+    return -(-size // _BYTES)
 
 
 def line_of(memory: Memory) -> str:
@@ -72,7 +77,7 @@ class Page:
 
     def __init__(self, max_tokens: int) -> None:
         self._most, self._lines = max_tokens, list[str]()
-        self._part = -1
+        self._bytes, self._part = 0, -1
         self.memories: list[Memory] = []
 
     @property
@@ -83,9 +88,11 @@ class Page:
     def add(self, part: int, memory: Memory) -> bool:
         """Add a line, with the heading of its part if it is the first; False if there is no room."""
         lines = [line_of(memory)] if part == self._part else [f"## {PARTS[part]}", line_of(memory)]
-        if tokens_of("\n".join([*self._lines, *lines])) > self._most:
+        size = sum(len(line.encode()) + 1 for line in lines)  # not of the whole text: a page may have many thousand
+        if _tokens(self._bytes + size - 1) > self._most:
             return False
         self._lines += lines
+        self._bytes += size
         self._part = part
         self.memories.append(memory)
         return True

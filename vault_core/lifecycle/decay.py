@@ -16,6 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import NamedTuple
 
 from vault_core.errors import InvalidInputError
@@ -59,8 +60,9 @@ class ForgetPolicy:
     """Which memories may be forgotten because they have grown weak.
 
     Those of less strength than `below`, weakest first; but at least `min_total` memories and at least the part
-    `retain_fraction` of all are kept. Pinned ones, composites and affinities are never chosen. For `ghost_days` they
-    can be brought back; with 0 they are erased at once.
+    `retain_fraction` of all are kept. Ghosts are counted among all until they are erased, so that doing it twice takes
+    no more than once. Pinned ones, composites and affinities are never chosen. For `ghost_days` they can be brought
+    back; with 0 they are erased at once.
     """
 
     below: float = 0.05
@@ -81,12 +83,14 @@ class ForgetPolicy:
         """How long they stay ghosts, microseconds."""
         return round(self.ghost_days * _DAY)
 
-    def chosen(self, strengths: Sequence[tuple[float, int]], total: int) -> list[int]:
+    def chosen(self, strengths: Sequence[tuple[float, int]], total: int, ghosts: int = 0) -> list[int]:
         """The addresses that go, weakest first, oldest first among equals; of (strength, address) pairs.
 
-        `total` is how many memories there are, also those that can't be chosen.
+        `total` is how many memories there are, also those that can't be chosen; `ghosts` how many have gone already
+        and can still be brought back.
         """
-        keep = max(self.min_total, math.ceil(self.retain_fraction * total))
+        part = Fraction(str(self.retain_fraction))  # as it was written: 0.55 of 100 is 55, and not a little more
+        keep = max(self.min_total, math.ceil(part * (total + ghosts)))
         weak = sorted(one for one in strengths if one[0] < self.below)
         return [address for _, address in weak[: max(0, total - keep)]]
 

@@ -8,7 +8,7 @@ import re
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from vault_core.memory.times import parse_time
 DEFAULT_SPACE = "default"
 WORKING = "WORKING"  # what is only of use for now …
 WORKING_TTL = timedelta(days=1)  # … and expires by itself, unless the draft says when
+_LAST = datetime.max.replace(tzinfo=UTC)
 CONTENT_FIELD = ""  # the field name of the vector of the content itself
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode category Cc
 _NOTHING: dict[str, Any] = {}
@@ -50,7 +51,7 @@ def memory_from(draft: Draft, *, id: str, now: datetime, provenance: Mapping[str
     if "memory_type" not in given:
         given["memory_type"] = classify(draft.content)
     if given["memory_type"] == WORKING and "expires_at" not in given:
-        given["expires_at"] = now + WORKING_TTL
+        given["expires_at"] = min(now, _LAST - WORKING_TTL) + WORKING_TTL
     return Memory(
         id=id,
         content=draft.content,

@@ -1,6 +1,7 @@
 """Briefing an agent: which memories belong there is read from the index; only those that are told are opened."""
 
 from vault_core.index import BoxIndex, Row
+from vault_core.index.supersession import true_at
 from vault_core.keys import Box
 from vault_core.lifecycle import Briefing
 from vault_core.lifecycle.briefing import (
@@ -66,7 +67,8 @@ def _candidates(session: Session, box: Box, query: Query) -> list[Candidate]:
     mask = scope.mask(index, searched=False)
     now = session.now()
     rows = [row for row in index.catalogue.briefed() if row.trust == TRUSTED and mask[index.columns.row(row.address)]]
-    return [one for one in (_candidate(index, row, now) for row in rows) if one is not None]
+    so = [row for row in rows if row.pinned or true_at(row, now)]
+    return [one for one in (_candidate(index, row, now) for row in so) if one is not None]
 
 
 def _candidate(index: BoxIndex, row: Row, now: int) -> Candidate | None:

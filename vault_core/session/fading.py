@@ -5,9 +5,11 @@ and doing it twice changes nothing.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from vault_core.index import BoxIndex, Row
+from vault_core.index.columns import ARCHIVED, GHOST
 from vault_core.keys import Box
 from vault_core.lifecycle import Batch, ForgetPolicy, Receipt
 from vault_core.lifecycle.decay import Facts, strength_of
@@ -106,7 +108,9 @@ def _weak(session: Session, box: Box, query: Query, policy: ForgetPolicy) -> lis
         query.check_answered()
         may = [row for row, kept in zip(may, accepted, strict=True) if kept]
     strengths = [(strength_of(facts_of(row), now), row.address) for row in may]
-    return [rows[address] for address in policy.chosen(strengths, len(addresses))]
+    ghosts = replace(scope, archived=True).mask(index, searched=False)
+    ghosts &= (index.columns.flags & (GHOST | ARCHIVED)) == GHOST
+    return [rows[address] for address in policy.chosen(strengths, len(addresses), int(ghosts.sum()))]
 
 
 def facts_of(row: Row) -> Facts:

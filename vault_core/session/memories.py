@@ -84,12 +84,8 @@ def known_at(session: Session, box: Box, as_of: int | None, *, superseded: bool,
     if as_of is None:
         return None
     index = session.index(box)
-
-    def judge(addresses: list[int]) -> list[bool]:
-        rows = _in_order(index, addresses)
-        return index.supersession.at(as_of, rows, superseded=superseded, archived=archived)
-
-    return judge
+    judge = index.supersession.at(as_of, superseded=superseded, archived=archived)
+    return lambda addresses: judge(_in_order(index, addresses))
 
 
 def each(addresses: Sequence[int], judge: Predicate | None) -> Iterator[int]:

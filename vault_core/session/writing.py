@@ -200,15 +200,20 @@ class Writer:
             earlier = next((one for one in catalogue.versions(id, row.namespace) if str(one.at) == version), None)
             if earlier is None:
                 raise MemoryNotFoundError("this memory has no such version; see history(id)")
-            now, current, again = from_micros(session.now()), batch.open(row), batch.open(earlier)
-            above = session.index(session.box(box)).supersession.above(earlier)
-            supersedes = tuple(dict.fromkeys((*again.supersedes, *above)))
+            now, current, again = session.now(), batch.open(row), batch.open(earlier)
+            above = session.index(session.box(box)).supersession.above(earlier, now)
+            supersedes = tuple(dict.fromkeys((*again.supersedes, *(one.id for one in above))))
+            now = max([now, *(one.updated + 1 for one in above)])  # written by a clock that is ahead of this one
             if len(supersedes) > MAX_TAGS:  # what a reader of records allows
                 raise InvalidInputError(
                     f"more than {MAX_TAGS} memories stand above this version; store what it says anew instead"
                 )
             return replace(
-                again, updated_at=now, state=current.state, supersedes=supersedes, provenance=session.provenance
+                again,
+                updated_at=from_micros(now),
+                state=current.state,
+                supersedes=supersedes,
+                provenance=session.provenance,
             )
 
         return self._revise(box, made, likely=[], embed=True, keep_history=True)
@@ -294,12 +299,24 @@ class Writer:
         unknown = set(changes) - (_DRAFT_FIELDS - _NOT_REVISED)
         if unknown:
             raise InvalidInputError(f"a memory has no field {min(unknown)!r} that could be updated")
-        draft = Draft(id=memory.id, namespace=memory.namespace, **{**_as_draft(memory), **changes})
+        fields = {**_as_draft(memory), **changes}
+        if not {"content", "supersedes"} & set(changes):  # it says nothing new: what has answered it is not named anew
+            fields["supersedes"] = self._unanswered(memory)
+        draft = Draft(id=memory.id, namespace=memory.namespace, **fields)
         given = vectors_of(draft)
         kept = {} if "content" in changes or "index" in changes else memory.vectors
         made = self._made([draft], [{**kept, **given}])[0]
         check_next(made.trust, memory.origin)
         return replace(made, created_at=memory.created_at, state=memory.state, position=memory.position)
+
+    def _unanswered(self, memory: Memory) -> Sequence[str]:
+        """The ids that a memory names as superseded, without those that have answered since."""
+        if not memory.supersedes:
+            return ()
+        index = self._session.index(self._session.box(memory.box))
+        row = index.catalogue.row(memory.address.number)
+        answered = set() if row is None else index.supersession.answered(row)
+        return [id_ for id_ in memory.supersedes if id_ not in answered]
 
     def embedded(self, texts: Sequence[tuple[str | None, int]]) -> list[Fresh]:
         """Vectors of texts in the default space, one for each window of a text; each with how many it may have at most.

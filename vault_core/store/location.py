@@ -20,12 +20,55 @@ REMOTE = {  # URL scheme -> module, class, extra
     **dict.fromkeys(("s3", "gs", "az", "abfss", "file"), ("object", "ObjectStore", "object")),
 }
 
+_PASSWORDS = ("password", "sslpassword")  # the options of libpq that hold one
+
 Location = "str | os.PathLike[str] | Store"
 
 
 def default_location() -> Path:
     """Where a person's vault is when nobody says otherwise: `me.vault` in the user's data folder."""
     return Path(platformdirs.user_data_dir("strongroom", appauthor=False)) / "me.vault"
+
+
+def chosen_location(given: str | None) -> str:
+    """The vault that a program is to open: the one it was given, else `STRONGROOM_VAULT`, else `default_location()`.
+
+    Raises:
+        InvalidInputError: it is empty, or a URL that holds a password.
+    """
+    if given is not None and not given.strip():
+        raise InvalidInputError("--vault is empty; name a file, or leave the option out")
+    return without_password(given or os.environ.get("STRONGROOM_VAULT") or str(default_location()))
+
+
+def without_password(place: str) -> str:
+    """The same place; refused if it is a URL with a password.
+
+    Everybody on the machine can see that in the list of processes, and what programs say would show it.
+    """
+    if "://" in place:
+        parts = _split(place)
+        if parts.password or any(name in _PASSWORDS for name, _ in parse_qsl(parts.query)):
+            raise InvalidInputError(
+                "a password has no place in a command line or STRONGROOM_VAULT; put it into PGPASSFILE or PGPASSWORD"
+            )
+    return place
+
+
+def check_location(place: str) -> None:
+    """Refuse a URL that no store would take as it stands, without going there. Paths are not looked at.
+
+    Raises:
+        InvalidInputError: what the store would say of it.
+    """
+    if "://" not in place:
+        return
+    scheme = _split(place).scheme
+    if scheme in REMOTE:
+        url, _ = _without_cache(place, default="no")
+        _room(scheme).check_url(url)
+    elif scheme not in ("memory", "sqlite"):
+        raise _no_store(scheme)
 
 
 def open_store(location: Any, *, create: bool = False, read_only: bool = False) -> Store:
@@ -59,7 +102,7 @@ def open_store(location: Any, *, create: bool = False, read_only: bool = False) 
         return SqliteStore(url.path.removeprefix("/") or "/", create=create, read_only=read_only)
     if url.scheme in REMOTE:
         return _remote(text, url.scheme, create=create, read_only=read_only)
-    raise InvalidInputError(f"there is no store for {url.scheme}:// in this version; use a path to a file")
+    raise _no_store(url.scheme)
 
 
 def _path(text: str) -> Path:
@@ -77,14 +120,23 @@ def _split(text: str) -> SplitResult:
 
 def _remote(url: str, scheme: str, *, create: bool, read_only: bool) -> Store:
     """A store beyond this machine: it tries again, and has a cache in front. Its client is imported when asked for."""
-    room, name, extra = REMOTE[scheme]
     url, folder = _without_cache(url, default="no" if scheme == "file" else "yes")
+    made = getattr(_room(scheme), REMOTE[scheme][1])
+    store: Store = RetryingStore(made(url, create=create, read_only=read_only))
+    return store if folder is None else CachedStore(store, folder)
+
+
+def _room(scheme: str) -> Any:
+    """The package of a remote store."""
+    room, _, extra = REMOTE[scheme]
     try:
-        module = import_module(f"vault_core.store.{room}")
+        return import_module(f"vault_core.store.{room}")
     except ModuleNotFoundError:
         raise InvalidInputError(f"{scheme}:// needs a client: pip install 'strongroom[{extra}]'") from None
-    store: Store = RetryingStore(getattr(module, name)(url, create=create, read_only=read_only))
-    return store if folder is None else CachedStore(store, folder)
+
+
+def _no_store(scheme: str) -> InvalidInputError:
+    return InvalidInputError(f"there is no store for {scheme}:// in this version; use a path to a file")
 
 
 def _without_cache(url: str, *, default: str) -> tuple[str, Path | None]:

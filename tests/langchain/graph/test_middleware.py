@@ -8,17 +8,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from pydantic import ValidationError
 
 from langchain_strongroom import StrongroomMiddleware, StrongroomSaver, StrongroomStore
 from support import vaults
 from support.graphs import Scripted, calling, saying
-from vault_core import Draft, InvalidInputError, SessionStateError, Vault, VaultTamperedError
+from vault_core import (
+    Draft,
+    InvalidInputError,
+    SessionStateError,
+    Vault,
+    VaultNotFoundError,
+    VaultTamperedError,
+)
 
 
 @dataclass
@@ -30,7 +39,7 @@ def agent(model: Scripted, *middleware: StrongroomMiddleware, **options: Any) ->
     return create_agent(model, middleware=middleware, context_schema=Context, **options)
 
 
-def ask(app: Any, text: str, *, user: Any = "alice", thread: str | None = None) -> str:
+def ask(app: Any, text: str, *, user: Any = "alice", thread: Any = None) -> str:
     config: Any = {"configurable": {"thread_id": thread}} if thread else None
     state = app.invoke({"messages": [HumanMessage(text)]}, config, context=Context(user))
     return str(state["messages"][-1].text)
@@ -181,7 +190,16 @@ def test_a_namespace_that_would_not_be_safe_is_refused(vault: Vault, wrong: Any)
         middleware(vault, namespace=wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"on_error": "ignore"}, {"remember": "all"}, {"remember": 5}], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"on_error": "ignore"},
+        {"remember": "all"},
+        {"remember": 5},
+        *({"top_k": top_k} for top_k in (-1, 10_000, "5", 1.5, True, None)),
+    ],
+    ids=str,
+)
 def test_other_options_are_refused(vault: Vault, wrong: Any) -> None:
     with pytest.raises(InvalidInputError):
         middleware(vault, **wrong)
@@ -203,6 +221,17 @@ def test_a_turn_may_be_kept_with_the_agents_answer(vault: Vault) -> None:
 
 def test_nothing_may_be_kept(vault: Vault) -> None:
     assert texts_kept(vault, None, "ok") == []
+
+
+@pytest.mark.parametrize("given", ["a fact", Draft(content="a fact"), ["a fact"], ("a fact",), iter(["a fact"])])
+def test_a_function_may_give_one_text_which_is_not_taken_for_its_letters(vault: Vault, given: Any) -> None:
+    assert [text for text, _ in texts_kept(vault, lambda _: given, "ok")] == ["a fact"]
+
+
+def test_a_function_may_give_nothing_and_what_it_may_not_give_is_said(vault: Vault) -> None:
+    assert texts_kept(vault, lambda _: None, "ok") == []
+    with pytest.raises(InvalidInputError, match="texts and drafts"):
+        texts_kept(vault, lambda _: 5, "ok")
 
 
 def test_a_function_may_say_what_is_kept_and_stays_within_the_users_namespace(vault: Vault) -> None:
@@ -230,6 +259,22 @@ def test_no_message_makes_an_agent_fail(vault: Vault, said: str) -> None:
     assert ask(agent(Scripted(script=saying("ok")), middleware(vault, on_error="raise")), said) == "ok"
 
     assert vault.count() == (1 if said.strip() else 0)
+
+
+@pytest.mark.parametrize(
+    "thread",
+    [7, UUID(int=7), "a\nb", "a\x00b", "lone \ud800 surrogate", "x" * 513, "\N{NO-BREAK SPACE}odd but a name"],
+    ids=["number", "uuid", "line", "NUL", "surrogate", "long", "space"],
+)
+def test_no_name_of_a_thread_makes_an_agent_fail(vault: Vault, thread: Any) -> None:
+    """LangGraph takes any; what is kept of one conversation has one thread, and of another one another."""
+    app = agent(Scripted(script=saying(*"abc")), middleware(vault, on_error="raise"), checkpointer=InMemorySaver())
+    ask(app, "I like tea", thread=thread)
+    ask(app, "and cake", thread=thread)
+    ask(app, "I like music", thread="another")
+
+    first, second, third = (memory.thread for memory in vault.stream())
+    assert first == second != third
 
 
 def test_a_summary_that_another_middleware_has_put_in_is_nobodys_word(vault: Vault) -> None:
@@ -318,6 +363,28 @@ def test_an_app_goes_on_without_memory_and_says_so(
     ]
     assert len(caplog.records) == 4  # two calls of the model, the tool, and what would be remembered
     assert "tea" not in caplog.text
+
+
+def test_an_app_goes_on_when_the_place_of_its_vault_is_gone(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when somebody deletes the bucket."""
+
+    def gone() -> None:
+        raise VaultNotFoundError("there is no vault here")
+
+    monkeypatch.setattr(vault._session.store, "head", gone)
+    model = Scripted(script=saying("ok"))
+
+    assert ask(agent(model, middleware(vault)), "which tea?") == "ok"
+    assert "can't be reached" in system_of(model.seen[0])
+    monkeypatch.undo()
+
+
+def test_what_a_model_gives_to_a_tool_is_in_no_error(vault: Vault) -> None:
+    for tool in middleware(vault).tools:
+        given = {key: {"a": "green tea"} for key in ("query", "text", "id")}
+        with pytest.raises(ValidationError) as caught:
+            tool.invoke(given)
+        assert "green tea" not in str(caught.value)
 
 
 @WAYS

@@ -4,6 +4,7 @@ import asyncio
 from operator import add
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
+from uuid import UUID
 
 import pytest
 from langgraph.channels.delta import DeltaChannel
@@ -102,10 +103,15 @@ def test_threads_and_namespaces_whose_names_hold_each_others_marks_are_apart(sav
     assert len(list(saver.list(None))) == (len(names) - 1) * (len(names) + 1)
 
 
-def test_a_thread_may_be_named_by_a_number(saver: StrongroomSaver) -> None:
+def test_a_thread_may_be_named_by_a_number_or_a_uuid(saver: StrongroomSaver) -> None:
+    """LangGraph makes texts of them on its way; who deletes a thread does not have to."""
     put(saver, config(7))
+    put(saver, config(UUID(int=7)))
 
     assert saver.get_tuple(config("7")) is not None
+    assert saver.get_tuple(config(str(UUID(int=7)))) is not None
+    saver.delete_thread(UUID(int=7))  # type: ignore[arg-type]  # as an app has it at hand
+    assert saver.get_tuple(config(UUID(int=7))) is None
     for wrong in (None, True, 1.5, b"x"):
         with pytest.raises(InvalidInputError):
             saver.get_tuple(config(wrong))

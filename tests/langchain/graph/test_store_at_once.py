@@ -234,6 +234,38 @@ def test_store_and_saver_by_location_open_without_blocking_and_close(tmp_path: P
     assert asyncio.run(live()).value == {"a": 1}
 
 
+@pytest.mark.parametrize("kind", [StrongroomStore, StrongroomSaver])
+def test_an_opening_that_is_cancelled_leaves_the_vault_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    vaults.create(tmp_path).close()
+    begun, go_on, real = threading.Event(), threading.Event(), Vault.open
+
+    def slow(*arguments: Any, **named: Any) -> Vault:
+        begun.set()
+        assert go_on.wait(60)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(Vault, "open", slow)
+
+    async def entered() -> None:
+        async with kind.from_conn_string(str(tmp_path / vaults.NAME), unlock=vaults.key_in(tmp_path)):
+            raise AssertionError("it was cancelled before")
+
+    async def live() -> None:
+        task = asyncio.ensure_future(entered())
+        assert await asyncio.to_thread(begun.wait, 60)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        go_on.set()
+
+    asyncio.run(live())
+    monkeypatch.undo()
+
+    with vaults.reopen(tmp_path, exclusive=True):
+        pass
+
+
 def test_a_vault_that_was_given_stays_open(vault: Vault) -> None:
     with StrongroomStore(vault) as store:
         store.put(("a",), "key", {"a": 1})

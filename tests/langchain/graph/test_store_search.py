@@ -117,9 +117,10 @@ def test_async_embeddings_serve_the_async_methods_and_are_refused_by_the_others(
         (lambda _: [], (EmbedderMismatchError, UnavailableError)),
         (lambda texts: [None for _ in texts], EmbedderMismatchError),
         (lambda texts: [["a"] * EMBEDDED for _ in texts], InvalidInputError),
+        (lambda _: None, UnavailableError),
         (lambda _: 1 / 0, UnavailableError),
     ],
-    ids=["another size", "none", "no vector", "no numbers", "broken"],
+    ids=["another size", "none", "no vector", "no numbers", "no list", "broken"],
 )
 def test_an_embedding_that_fails_or_has_another_size_writes_nothing(vault: Vault, wrong: Any, error: Any) -> None:
     StrongroomStore(vault, index=INDEX).put(("alice",), "there", {"text": "tea"})  # type: ignore[arg-type]

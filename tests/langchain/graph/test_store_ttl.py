@@ -1,6 +1,7 @@
 """Times to live: what expires, what begins it anew, and what erases what has expired."""
 
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,27 @@ def test_a_ttl_is_a_number_of_minutes(vault: Vault, ttl: Any) -> None:
         StrongroomStore(vault).put(("alice",), "key", {"a": 1}, ttl=ttl)
 
     assert vault.count() == 0
+
+
+@pytest.mark.parametrize("minutes", [-5, 1e300, float("inf"), True, "5", None], ids=str)
+def test_minutes_that_others_have_written_break_no_read(vault: Vault, clock: FakeClock, minutes: Any) -> None:
+    """Metadata are anybody's, a client of the MCP server's too: one such memory would hide all beside it."""
+    store = StrongroomStore(vault)
+    store.put(("alice",), "tea", {"a": "tea"}, ttl=5)
+    metadata = {"langgraph_ttl_minutes": minutes if minutes != float("inf") else 10**300}
+    vault.add("cake", id="cake", namespace=("alice",), metadata=metadata, expires_at=clock.now + timedelta(hours=1))
+
+    assert [item.key for item in store.search(("alice",))] == ["cake", "tea"]
+    assert store.get(("alice",), "cake") is not None
+    clock.advance(hours=2)
+    assert store.get(("alice",), "cake") is None
+
+
+def test_a_ttl_that_reaches_to_the_calendars_end_is_read_and_stays(vault: Vault, clock: FakeClock) -> None:
+    store = StrongroomStore(vault)
+    store.put(
+        ("alice",), "tea", {"a": "tea"}, ttl=(datetime.max.replace(tzinfo=UTC) - clock.now) / timedelta(minutes=1) - 1
+    )
+    clock.advance(minutes=2)
+
+    assert store.get(("alice",), "tea") is not None

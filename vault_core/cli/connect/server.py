@@ -1,7 +1,7 @@
 """How a client starts the server: `strongroom mcp` of this environment, by its absolute path.
 
 Rules:
-- No secret: no `STRONGROOM_PASSPHRASE`, and no location with a password in it.
+- No secret: no `STRONGROOM_PASSPHRASE`, and no URL with a password, a key or another secret in it.
 - Clients start servers with hardly any environment. What this shell says about folders, the embedder and where the
   secret comes from is therefore written down; for a remote vault also where its client finds passwords and keys.
 - Clients expand `$` in various ways, so it is refused.
@@ -13,10 +13,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from vault_core.errors import InvalidInputError, VaultNotFoundError
 from vault_core.memory.draft import check_label, check_namespace
+from vault_core.store.location import check_location, without_password
 
 _FOLDERS = (  # made absolute
     *("STRONGROOM_STATE_DIR", "XDG_STATE_HOME", "STRONGROOM_CACHE_DIR", "XDG_CACHE_HOME"),
@@ -88,10 +88,7 @@ def _absolute(place: str) -> str:
     if "://" in place:
         if place.startswith("memory:"):
             raise InvalidInputError("memory:// is empty in every program; name a file")
-        if urlsplit(place).password is not None:
-            raise InvalidInputError(
-                "this location has a password in it, which a client's configuration is no place for"
-            )
+        check_location(without_password(place))  # a URL that no store takes may hold its secret in another place
         return place
     path = Path(place).expanduser().absolute()
     if not path.is_file():

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from vault_core.cli import options, terminal, unlock
+from vault_core import chosen_location
+from vault_core.cli import options, terminal
 from vault_core.cli.connect import jsonc, toml_block
 from vault_core.cli.connect.clients import CLIENTS, Client, ClientName
 from vault_core.cli.connect.file import Configuration
@@ -78,7 +79,7 @@ def connect(
     target = CLIENTS[client]
     value: dict[str, object] | None = None
     if not remove:
-        place = unlock.location(vault)
+        place = chosen_location(vault)
         made = entry(place, namespace=namespace or (), box=box, profiles=profile or (), read_only=read_only)
         value = target.shape(made)
     found = Configuration.read(target.file())

@@ -105,6 +105,18 @@ def parse(url: str) -> Address:
     )
 
 
+def check_url(url: str) -> None:
+    """Refuse a URL that `ObjectStore` would refuse, without going there.
+
+    Raises:
+        InvalidInputError: something about it can't be used; says what.
+    """
+    address = parse(url)
+    _ = address.staleness
+    if "endpoint" in address.options:
+        _plain(address.options["endpoint"], address.options.get("allow_http"))
+
+
 def open_bucket(address: Address, *, make: bool) -> Bucket:
     """The bucket that an address means; with `make`, a folder is made."""
     if address.scheme == "file":

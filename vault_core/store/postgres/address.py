@@ -87,6 +87,15 @@ class Address:
         return cls(vault=vault, location=location, conninfo=conninfo, pooler=pooler, silence=silence)
 
 
+def check_url(url: str) -> None:
+    """Refuse a URL that `PostgresStore` would refuse, without going there.
+
+    Raises:
+        InvalidInputError: it is not one, or has an option that nobody knows.
+    """
+    Address.parse(url)
+
+
 def _check_escaped(base: str, query: str) -> None:
     """Refuse a URL in which a password may end too early: what follows would be taken for a host, and shown."""
     authority, _, path = base.partition("://")[2].partition("/")
