@@ -149,6 +149,20 @@ def test_a_refusal_of_a_past_state_is_asked_again_and_one_of_the_present_passes(
     assert asked == [2, 2, 3]
 
 
+def test_what_writes_nothing_is_asked_once_unless_somebody_else_has_written(
+    store: PostgresStore, url: str, turns: list[Head]
+) -> None:
+    asked: list[int] = []
+
+    assert store.append(lambda head: asked.append(head.seq)) is None
+    assert (asked, turns) == ([2], [])
+    with closing(PostgresStore(url)) as other:
+        commit(other)
+
+    assert store.append(lambda head: asked.append(head.seq)) is None
+    assert asked == [2, 2, 3]
+
+
 def test_a_header_that_is_not_the_expected_one_bars_a_commit_made_for_it(
     store: PostgresStore, postgres: Server, database: str, turns: list[Head]
 ) -> None:

@@ -139,7 +139,9 @@ class PostgresStore:
         if self._making:
             raise SessionStateError("a commit is being made already; inside transact, write with its tx")
         self._listen()
-        change = self._added_at_once(make) or self._added_in_turn(make)
+        change, done = self._added_at_once(make)
+        if not done:
+            change = self._added_in_turn(make)
         if change is None:
             return None
         if listener := self._alive().listener:
@@ -302,27 +304,34 @@ class PostgresStore:
                 raise
             return None  # the connection was dead before anything happened: take another
 
-    def _added_at_once(self, make: Callable[[Head], Change | None]) -> Change | None:
-        """Make a change for where the vault should be, and add it if it is there; None if it has to take its turn."""
+    def _added_at_once(self, make: Callable[[Head], Change | None]) -> tuple[Change | None, bool]:
+        """Make a change for where the vault should be, and add it if it is there; False if it has to take its turn."""
         head, self._expected = self._expected, None
         if head is None:
-            return None
+            return None, False
         try:
             change = self._made(None, head, make)
         except Exception:
-            if self.head() != head.seq:
-                return None  # it was made for a state that is past: what it says is not true any more
-            self._expected = head
-            raise
-        if change is None or not rows.is_plain(change):
-            return None
+            if self._is_at(head):
+                raise
+            return None, False  # it was made for a state that is past: what it says is not true any more
+        if change is None:
+            return None, self._is_at(head)
+        if not rows.is_plain(change):
+            return None, False
         added = self._commit_at(head, change)
         if added is None:
             added = self._added_after_all(head, change)
-        if not added:
-            return None
-        self._wrote(head, change)
-        return change
+        if added:
+            self._wrote(head, change)
+        return change, added
+
+    def _is_at(self, head: Head) -> bool:
+        """Whether the vault is still there. A round trip."""
+        if self.head() != head.seq:
+            return False
+        self._expected = head
+        return True
 
     def _commit_at(self, head: Head, change: Change) -> bool | None:
         """Write and commit if the vault is at `head`; None if the answer was lost."""
