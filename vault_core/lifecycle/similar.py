@@ -41,9 +41,16 @@ class Candidate(NamedTuple):
     cosine: float | None = None
 
 
-def likeness(one: Said, other: Said) -> float:
-    """How much two texts have in common, 0 to 1."""
-    return _jaccard(_features(one), _features(other))
+def features(said: Said) -> set[Hashable]:
+    """What of a text is compared: its stems, and its pairs of neighbouring stems."""
+    kept = said[:LONGEST]
+    return {*kept, *pairwise(kept)}
+
+
+def likeness(ours: set[Hashable], theirs: set[Hashable]) -> float:
+    """How much two texts have in common by their features, 0 to 1."""
+    common = len(ours & theirs)
+    return common / (len(ours) + len(theirs) - common) if common else 0.0
 
 
 def similar_to(index: BoxIndex, memory: Memory, apart: Collection[int]) -> tuple[str, ...]:
@@ -71,9 +78,9 @@ def similar_to(index: BoxIndex, memory: Memory, apart: Collection[int]) -> tuple
 
 def similar(said: Said, candidates: Sequence[Candidate]) -> tuple[int, ...]:
     """The addresses of those candidates that say nearly the same, most alike first."""
-    found, ours = [], _features(said)
+    found, ours = [], features(said)
     for place, candidate in enumerate(candidates):
-        alike = _jaccard(ours, _features(candidate.said))
+        alike = likeness(ours, features(candidate.said))
         agrees = candidate.cosine is not None and candidate.cosine >= COSINE and alike >= RELATED
         if alike >= LIKE or agrees:
             found.append((-alike, place, candidate.address))
@@ -104,13 +111,3 @@ def _cosines(index: BoxIndex, memory: Memory, rows: Ints) -> dict[int, float]:
     for owner, cosine in zip(owners, vectors.cosines(next(iter(fields.values())), places).tolist(), strict=True):
         out[owner] = max(cosine, out.get(owner, -1.0))
     return out
-
-
-def _features(said: Said) -> set[Hashable]:
-    kept = said[:LONGEST]
-    return {*kept, *pairwise(kept)}
-
-
-def _jaccard(ours: set[Hashable], theirs: set[Hashable]) -> float:
-    common = len(ours & theirs)
-    return common / (len(ours) + len(theirs) - common) if common else 0.0
